@@ -1,0 +1,54 @@
+# One word for each chore. A bare `make` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup demo test lint types format bench frameworks lock clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Python 3.11 and nothing else is assumed. Debian keeps the venv module in a package of its own.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } \
+		|| { echo "Python's venv module is missing: apt-get install python3-venv, then again." >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || { echo "Making $(VENV) (once; about a minute) …"; $(PYTHON) -m venv --clear $(VENV); }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## make .venv with everything a developer needs (done by itself for the words below)
+
+demo: $(STAMP) ## walk the whole road once: run, save, submit, leaderboard (KEEP=1 leaves it running)
+	@KEEP="$(KEEP)" $(BIN)/python examples/demo.py
+
+test: lint types $(STAMP) ## every check and every test that this machine can run
+	$(BIN)/pytest -n 2
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+format: $(STAMP) ## mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## print the table of ratios against floors and peers
+	$(BIN)/python -m benchmarks
+
+frameworks: $(STAMP) ## add torch and TensorFlow to .venv, for examples/kin_torch and examples/kin_tensorflow
+	$(BIN)/pip install --quiet -c requirements.lock -e '.[dev,frameworks]'
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --quiet --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,63 @@
+"""What the SDK and the worker agree on: variables, files and line formats inside a box.
+
+The underscore is for participants: nothing here is theirs to use. The worker is the other signatory, and the only other
+reader. Python 3.6 syntax, standard library only.
+
+Layout of a box, with HOME the folder named by ``NSML_HOME``::
+
+    HOME/journal            one JSON object a line, appended by the SDK, each line in one write
+    HOME/checkpoints/<dir>/ a sealed checkpoint: everything the save callback wrote, the model and what lies beside it
+    HOME/checkpoint/        predict, fork, serve: the checkpoint to load, laid out as it was sealed
+    HOME/loader/            predict: the organiser's data_loader.py
+    HOME/out/               results the worker collects: ``prediction`` from predict, ``score.json`` from score
+"""
+
+# Variables. NSML_SESSION is a positive integer because programs of 2018 test ``int(os.getenv('NSML_SESSION', '0')) > 0``.
+ENV_HOME = "NSML_HOME"
+ENV_MODE = "NSML_MODE"
+ENV_SESSION_NUMBER = "NSML_SESSION"
+ENV_SESSION_NAME = "NSML_SESSION_NAME"
+ENV_DATASET_NAME = "NSML_DATASET_NAME"
+ENV_DATASET_PATH = "NSML_DATASET_PATH"
+ENV_GPU_NUM = "NSML_GPU_NUM"
+ENV_CHECKPOINT = "NSML_CHECKPOINT"
+
+MODE_TRAIN = "train"
+MODE_FORK = "fork"
+MODE_SERVE = "serve"
+MODE_SUBMIT = "submit"
+
+JOURNAL = "journal"
+CHECKPOINTS = "checkpoints"
+CHECKPOINT = "checkpoint"
+LOADER = "loader"
+OUT = "out"
+PREDICTION = "prediction"
+SCORE = "score.json"
+
+# The path a save callback receives is MODEL inside a fresh folder; the whole folder is the checkpoint, so that files
+# written beside the path (a pickled vocabulary) travel with it.
+MODEL = "model"
+# A folder whose name starts so is being written; it becomes a checkpoint by one rename.
+UNSEALED = ".saving-"
+
+# Kinds of journal lines: the value of KIND in every object.
+KIND = "k"
+REPORT = "report"  # {"k","t": unix seconds,"values": {name: number|text},"step": number|null,"summary": bool}
+SAVE = "save"  # {"k","t","name": checkpoint,"dir": folder below checkpoints/,"summary": {...last reported values}}
+BOUND = "bound"  # {"k","t","save": bool,"load": bool,"infer": bool}
+PAUSED = "paused"  # {"k","t"}
+PHASE = "phase"  # {"k","t","phase": one of the PHASE_ values}: entered, in predict
+DONE = "done"  # {"k","t"}: predict wrote the whole prediction file
+ERROR = "error"  # {"k","t","phase","type","module","message","frames": [[file, line, function], ...]} outermost first
+NOTE = "note"  # {"k","t","text"}: a sentence of the SDK to the participant
+
+PHASE_START = "start"
+PHASE_SAVE = "save"
+PHASE_LOAD = "load"
+PHASE_INFER = "infer"
+PHASE_WRITE = "write"
+
+# A longer line is not written; the SDK says so once. Keeps one report in one write and the reader's memory bounded.
+MAX_LINE = 256 * 1024  # bytes
+MAX_CHECKPOINT_NAME = 128  # characters
