@@ -1,13 +1,23 @@
-"""What holds for every test: no setting of this machine leaks in, and CI skips nothing."""
+"""What holds for every test: no setting of this machine leaks in, and CI skips nothing.
 
+Also the `platform` fixture: a real embedded platform, started as people start it, with `nsmlctl up`.
+"""
+
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 ON_CI = os.environ.get("CI") == "true"
 NEEDS = {
     "browser": lambda: shutil.which("chromium") is not None,
@@ -34,8 +44,115 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each test has a client folder of its own, so that no platform of this machine is ever spoken to."""
     home = tmp_path_factory.mktemp("nsmlctl-home")
     monkeypatch.setenv("NSMLCTL_HOME", str(home))
-    yield home
+    return home
+
+
+class Platform:
+    """`nsmlctl up` in a folder of its own, and `nsmlctl` as its user types it."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.home = folder / "home"
+        self.environment = {**os.environ, "NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def up(self, timeout: float = 60) -> None:
+        """Start it and wait until it says it is ready. Raises AssertionError with its log when it does not."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / "platform.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "nsmlctl", "up", "--data", str(self.data), "--port", "0"],
+                stdout=log, stderr=log, env=self.environment, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+        until = time.monotonic() + timeout
+        while self.ctl("status", "-j", check=False).returncode != 0:
+            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
+            time.sleep(0.1)
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """What `nsmlctl up` leaves for the CLI on this machine: url, token, user, pid."""
+        return json.loads((self.home / "platform.json").read_text())
+
+    def ctl(
+        self, *arguments: str, cwd: Path | None = None, check: bool = True, timeout: float = 180, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Type `nsmlctl ARGUMENTS`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "nsmlctl", *arguments],
+            capture_output=True, text=True, timeout=timeout, cwd=cwd or self.folder,
+            env={**self.environment, **environment}, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if check:
+            assert done.returncode == 0, f"nsmlctl {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+        return done
+
+    def json(self, *arguments: str, cwd: Path | None = None, check: bool = True) -> Any:
+        """The same with -j, parsed."""
+        return json.loads(self.ctl(*arguments, "-j", cwd=cwd, check=check).stdout)
+
+    def session(self, name: str) -> dict[str, Any]:
+        """The session's row as `nsmlctl ps -a -j` shows it."""
+        rows = self.json("ps", "-a", "-n", "1000")
+        return next(row for row in (rows if isinstance(rows, list) else rows["sessions"]) if row["name"] == name)
+
+    def wait_for(self, name: str, timeout: float = 120) -> dict[str, Any]:
+        """Wait until the session is over; following its log ends when it does."""
+        self.ctl("logs", "-f", name, timeout=timeout)
+        return self.session(name)
+
+    def worker_pids(self) -> list[int]:
+        """The worker process of this platform: a real process of its own."""
+        own = str(self.data)
+        pids = []
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                command = Path("/proc", entry, "cmdline").read_bytes().decode(errors="replace").split("\0")
+                environment = Path("/proc", entry, "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if "nsml_worker" in command and own in environment:
+                pids.append(int(entry))
+        return pids
+
+    def kill(self) -> None:
+        """Power cut: server and worker at once, without a word. Boxes are left to themselves."""
+        for pid in self.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def down(self) -> None:
+        """Ctrl-C, twice: running sessions are stopped too."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One running platform for the tests of a file."""
+    running = Platform(tmp_path_factory.mktemp("platform"))
+    running.up()
+    yield running
+    running.down()
+
+
+@pytest.fixture
+def new_platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform not started yet, for tests that break it."""
+    made = Platform(tmp_path)
+    yield made
+    made.down()

@@ -1,0 +1,18 @@
+import argparse
+import os
+import pickle
+
+import nsml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mode", default="train")
+parser.add_argument("--pause", type=int, default=0)
+parser.add_argument("--iteration", default="0")
+config = parser.parse_args()
+
+import time
+
+hoard = []
+while True:
+    hoard.append(bytearray(os.urandom(1 << 20)) * 16)
+    time.sleep(0.001)

@@ -1,0 +1,52 @@
+import argparse
+import os
+import sys
+
+import nsml
+
+CANARY = "HIDDEN-" + "ROW-"
+LABELS = "test_" + "label"
+
+
+def save(path):
+    with open(os.path.join(path, "model"), "w") as out:
+        out.write("x")
+
+
+def load(path):
+    pass
+
+
+def readable(top):
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in {"/proc", "/sys", "/usr", "/dev"}]
+        for name in names:
+            yield os.path.join(folder, name)
+
+
+def look_for(wanted_names, wanted_text):
+    found = []
+    for path in readable("/"):
+        if os.path.basename(path) in wanted_names:
+            found.append(path)
+        elif wanted_text and os.path.isfile(path):
+            try:
+                with open(path, "rb") as handle:
+                    if wanted_text.encode() in handle.read(1 << 20):
+                        found.append(path)
+            except OSError:
+                continue
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        for leaf in ("environ", "cmdline"):
+            try:
+                with open(os.path.join("/proc", process, leaf), "rb") as handle:
+                    if b"TOKEN" in handle.read().upper():
+                        found.append(os.path.join("/proc", process, leaf))
+            except OSError:
+                continue
+    return found
+
+
+found = look_for({LABELS}, CANARY)
+print("found:", found)
+sys.exit(4 if found else 0)

@@ -1,0 +1,4 @@
+import nsml
+
+def broken(:
+    pass
