@@ -43,13 +43,22 @@ UNSEALED = ".saving-"
 
 # Kinds of journal lines: the value of KIND in every object.
 KIND = "k"
+# JSON has no word for a number that is not finite: it arrives as one of the texts "NaN", "Infinity", "-Infinity".
 REPORT = "report"  # {"k","t": unix seconds,"values": {name: number|text},"step": number|null,"summary": bool}
-SAVE = "save"  # {"k","t","name": checkpoint,"dir": folder below checkpoints/,"summary": {...last reported values}}
+# {"k","t","name": checkpoint,"dir": folder below checkpoints/,"files": number of files,"bytes": their sum,
+#  "summary": {...last reported values, "step" among them}}. A folder that disagrees with "files" and "bytes" lost part of
+# itself when the machine lost its power: it is no checkpoint. The same name again replaces the older one.
+SAVE = "save"
 BOUND = "bound"  # {"k","t","save": bool,"load": bool,"infer": bool}
 PAUSED = "paused"  # {"k","t"}
 PHASE = "phase"  # {"k","t","phase": one of the PHASE_ values}: entered, in predict
 DONE = "done"  # {"k","t"}: predict wrote the whole prediction file
-ERROR = "error"  # {"k","t","phase","type","module","message","frames": [[file, line, function], ...]} outermost first
+# {"k","t","phase","type","module","message","frames": [[absolute file, line, function], ...] outermost first}; of an
+# nsml.errors.WrongLength also "expected" and "got", two numbers of rows. In predict also "organiser": true when the error
+# came out of data_loader.py and not out of infer, and "infer_calls": how often infer had been asked by then. With 0 calls
+# it is the organiser's alone (phase infer); after a call it may be what infer returned that data_loader.py could not use
+# (phase write).
+ERROR = "error"
 NOTE = "note"  # {"k","t","text"}: a sentence of the SDK to the participant
 
 PHASE_START = "start"
