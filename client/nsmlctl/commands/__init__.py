@@ -1,0 +1,1 @@
+"""One module for each command; each gives its click command as `command`."""

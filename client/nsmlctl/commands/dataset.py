@@ -1,0 +1,131 @@
+"""`nsmlctl dataset`: for organisers a push, for everybody the boards."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nsmlctl.commands.options import examples, json_option
+from nsmlctl.errors import BadUsage
+from nsmlctl.evaluation import with_evaluation
+from nsmlctl.folder import read_folder, upload_folder
+from nsmlctl.ignore import CLUTTER
+from nsmlctl.output import (
+    BOARD_COLUMNS,
+    DATASET_COLUMNS,
+    board_row,
+    dataset_row,
+    echo,
+    echo_json,
+    echo_table,
+    right_now,
+    tell,
+)
+from nsmlctl.workplace import Workplace, pass_workplace
+
+
+@click.group(epilog=examples("nsmlctl dataset ls", "nsmlctl dataset board kin_phase1"))
+def command() -> None:
+    """Push and list datasets, show their boards."""
+
+
+@command.command(
+    epilog=examples(
+        "nsmlctl dataset push kin_phase1 ./dataset -l --metric accuracy --order descending",
+        "nsmlctl dataset push food ./food -l -e evaluation.py --order descending -f",
+    )
+)
+@click.argument("name")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("-l", "--leaderboard", is_flag=True, help="It is a competition: hide test/, show a board.")
+@click.option("--metric", help="accuracy, f1, mse, or custom.  [default: custom with -e, else accuracy]")
+@click.option("--order", type=click.Choice(["ascending", "descending"]), help="Which scores come first.")
+@click.option("--description", default="", help="One line about it.")
+@click.option("-e", "--evaluation", help="A program that prints the score on its last line.")
+@click.option("-f", "--force", is_flag=True, help="Replace a dataset of this name.")
+@json_option
+@pass_workplace
+def push(
+    place: Workplace, /, name: str, path: Path, evaluation: str | None, metric: str | None, as_json: bool, **wish: Any
+) -> None:
+    """Upload the folder PATH as the dataset NAME.
+
+    A competition's folder holds data_loader.py, train/, test/test_data and test/test_label. It is checked before it is accepted.
+    """
+    folder = place.folder / path
+    if not folder.is_dir():
+        raise BadUsage(f"'{path}' is not a folder.", "A dataset is a folder; name the one to push.")
+    api = place.api()
+    manifest = read_folder(place, folder, CLUTTER)
+    if evaluation:
+        manifest = with_evaluation(manifest, evaluation, (place.folder, folder))
+    wish["metric"] = metric or ("custom" if evaluation else "accuracy")
+    try:
+        upload_folder(api, place, folder, manifest, dataset_limits(api.platform()))
+    except KeyboardInterrupt:
+        tell("\nThe upload was interrupted: no dataset was made or changed.")
+        raise
+    dataset = api.push_dataset(name, {**wish, "tree": manifest.to_tree()})
+    if as_json:
+        echo_json(dataset)
+    else:
+        _announce(dataset)
+
+
+def dataset_limits(platform: dict[str, Any]) -> dict[str, Any]:
+    """A dataset may be larger than a program; what the platform does not tell, it checks itself."""
+    limits = platform.get("limits") or {}
+    names = {"upload_bytes": "dataset_bytes", "upload_files": "dataset_files", "file_bytes": "dataset_file_bytes"}
+    return {name: limits.get(told) for name, told in names.items()}
+
+
+def _announce(dataset: dict[str, Any]) -> None:
+    echo(f"Dataset {dataset['name']} is pushed")
+    if dataset.get("url"):
+        echo(f"  {dataset['url']}")
+    echo(f"Next:  nsmlctl run -d {dataset['name']}")
+
+
+@command.command(epilog=examples("nsmlctl dataset ls", "nsmlctl dataset ls -j"))
+@json_option
+@pass_workplace
+def ls(place: Workplace, as_json: bool) -> None:
+    """List the datasets you may use."""
+    datasets = place.api().datasets()
+    if as_json:
+        echo_json({"datasets": datasets})
+        return
+    now = right_now()
+    echo_table(DATASET_COLUMNS, [dataset_row(dataset, now) for dataset in datasets])
+
+
+@command.command(epilog=examples("nsmlctl dataset board kin_phase1", "nsmlctl dataset board kin_phase1 --mine -j"))
+@click.argument("name")
+@click.option("--mine", is_flag=True, help="All your own submissions instead of everybody's best.")
+@json_option
+@pass_workplace
+def board(place: Workplace, name: str, mine: bool, as_json: bool) -> None:
+    """Show a competition's leaderboard, best first."""
+    found = place.api().board(name, mine=mine)
+    if as_json:
+        echo_json(found)
+        return
+    now = right_now()
+    echo_table(BOARD_COLUMNS, [board_row(entry, now) for entry in found["entries"]])
+
+
+@command.command(epilog=examples("nsmlctl dataset rm kin_phase1", "nsmlctl dataset rm -f kin_phase1"))
+@click.argument("name")
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@pass_workplace
+def rm(place: Workplace, name: str, force: bool) -> None:
+    """Remove a dataset and its board."""
+    if not force:
+        if not sys.stdin.isatty():
+            raise BadUsage("Removing a dataset removes its board too.", "Say that you mean it: add -f.")
+        click.confirm(f"Remove {name} and its board?", abort=True, err=True)
+    place.api().remove_dataset(name)
+    echo(f"Dataset {name} is removed")

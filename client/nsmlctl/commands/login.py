@@ -1,0 +1,46 @@
+"""`nsmlctl login`: to a platform elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from nsmlctl import __version__
+from nsmlctl.commands.options import examples
+from nsmlctl.config import save_login
+from nsmlctl.errors import NotLoggedIn
+from nsmlctl.output import echo, tell
+from nsmlctl.workplace import Workplace, pass_workplace
+
+
+@click.command(
+    epilog=examples("nsmlctl login http://host:8080", "echo $TOKEN | nsmlctl login https://nsml.example.org")
+)
+@click.argument("url")
+@pass_workplace
+def command(place: Workplace, url: str) -> None:
+    """Log in to a platform.
+
+    The token is asked for, or read from the standard input: `nsmlctl user add` printed it for whoever looks after the platform.
+    On the machine where `nsmlctl up` runs, no login is needed.
+    """
+    server = (url if "://" in url else f"http://{url}").rstrip("/")
+    version = str(place.api_of(server, hint="Is the address right, and is the platform running?").platform()["version"])
+    if version.split(".")[:2] != __version__.split(".")[:2]:
+        tell(f"Warning: the platform is version {version}, this nsmlctl {__version__}: something may not work.")
+    token = _ask_token()
+    user = place.api_of(server, token=token).me()["user"]
+    path = save_login(place.home, server, token)
+    echo(f"Logged in to {server} as {user}")
+    tell(f"The token is kept in {path}, readable by you alone.")
+
+
+def _ask_token() -> str:
+    """Typed unseen, or the first line of a pipe."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Token", hide_input=True, err=True)).strip()
+    token = sys.stdin.readline().strip()
+    if not token:
+        raise NotLoggedIn("No token was given.", "Type it when asked, or pipe it in: echo $TOKEN | nsmlctl login URL")
+    return token

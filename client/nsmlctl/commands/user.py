@@ -1,0 +1,30 @@
+"""`nsmlctl user`: accounts, for whoever looks after the platform."""
+
+from __future__ import annotations
+
+import click
+
+from nsmlctl.commands.options import examples, json_option
+from nsmlctl.output import echo, echo_json, tell
+from nsmlctl.workplace import Workplace, pass_workplace
+
+
+@click.group(epilog=examples("nsmlctl user add mina"))
+def command() -> None:
+    """Look after accounts."""
+
+
+@command.command(epilog=examples("nsmlctl user add mina", "nsmlctl user add jun --admin"))
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="May look after the platform too.")
+@json_option
+@pass_workplace
+def add(place: Workplace, name: str, admin: bool, as_json: bool) -> None:
+    """Make an account and print its token, this once."""
+    login = place.login()
+    made = place.api().add_user(name, admin=admin)
+    if as_json:
+        echo_json(made)
+        return
+    echo(made["token"])
+    tell(f"That is the token of {made['user']}; it is not shown again. On their machine: nsmlctl login {login.server}")

@@ -1,0 +1,127 @@
+"""Sessions: opened, listed, watched, stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from nsml_server.api.answers import Following, Json
+from nsml_server.api.callers import IdempotencyKey, TheCaller, ThePlatform
+from nsml_server.api.schemas import LARGEST, Memo, NewSession
+from nsml_server.services import checkpoints, logs, metrics, sessions, views
+from nsml_server.services.platform import Platform
+from nsml_server.services.sessions import Request
+from nsml_server.storage.database import ReadTransaction
+from nsml_server.storage.tables import Session
+
+router = APIRouter(tags=["sessions"])
+ONE = "/sessions/{user}/{dataset}/{number}"
+
+
+class Named:
+    """The session of the path, which is the caller's own. "_" for user or dataset: find it, `near` this dataset."""
+
+    def __init__(self, caller: TheCaller, user: str, dataset: str, number: str, near: str | None = None) -> None:
+        self._caller, self._name, self._near = caller, (user, dataset, number), near
+
+    def find(self, tx: ReadTransaction) -> Session:
+        """Raises NotFound or AmbiguousSession."""
+        return sessions.find(tx, self._caller, *self._name, self._near)
+
+
+TheSession = Annotated[Named, Depends()]
+
+
+@router.post("/sessions", status_code=201)
+def open_session(
+    platform: ThePlatform, caller: TheCaller, asked: NewSession, idempotency_key: IdempotencyKey = None
+) -> Json:
+    """Accept a training. The same Idempotency-Key gives the same session."""
+    request = Request(**{**dict(asked), "code": asked.code.to_tree()})
+    with platform.database.write() as tx:
+        session = sessions.open_session(platform, tx, caller, request, idempotency_key)
+        answer = views.session(platform, tx, session)
+    return Json(answer, 201)
+
+
+@router.get("/sessions")
+def list_sessions(
+    platform: ThePlatform,
+    caller: TheCaller,
+    all: bool = False,
+    last: Annotated[int | None, Query(ge=0, le=sessions.MAX_LIST)] = None,
+    dataset: str | None = None,
+    search: Annotated[str | None, Query(max_length=200)] = None,
+) -> Json:
+    """Your sessions, newest first; without `all` those that go on or ended within a day."""
+    with platform.database.read() as tx:
+        rows = sessions.listed(platform, tx, caller, everything=all, last=last, dataset=dataset, search=search)
+        return Json({"sessions": views.sessions(platform, tx, rows)})
+
+
+@router.get(ONE)
+def show_session(platform: ThePlatform, named: TheSession) -> Json:
+    """One session."""
+    with platform.database.read() as tx:
+        return Json(views.session(platform, tx, named.find(tx)))
+
+
+@router.patch(ONE)
+def change_memo(platform: ThePlatform, named: TheSession, asked: Memo) -> Json:
+    """Write another memo."""
+    with platform.database.write() as tx:
+        session = sessions.change_memo(platform, tx, named.find(tx), asked.memo)
+        answer = views.session(platform, tx, session)
+    return Json(answer)
+
+
+@router.delete(ONE, status_code=204)
+def delete_session(platform: ThePlatform, named: TheSession) -> Response:
+    """Take an ended session off the list; scores it earned stay."""
+    with platform.database.write() as tx:
+        sessions.delete(platform, tx, named.find(tx))
+    return Response(status_code=204)
+
+
+@router.post(f"{ONE}/stop")
+def stop_session(platform: ThePlatform, named: TheSession) -> Json:
+    """End a training; harmless when it has ended."""
+    with platform.database.write() as tx:
+        answer = views.session(platform, tx, sessions.stop(platform, tx, named.find(tx)))
+    return Json(answer)
+
+
+@router.get(f"{ONE}/log", response_class=Response)
+def show_log(
+    platform: ThePlatform,
+    named: TheSession,
+    offset: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
+    follow: bool = False,
+) -> Following:
+    """What the program has written, from a byte on. With `follow` until the session has ended: a clean end says so."""
+    run_id = _run_of(platform, named)
+    chunks = logs.follow(platform, run_id, offset) if follow else logs.read_from(platform, run_id, offset)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+    return Following(chunks, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@router.get(f"{ONE}/metrics")
+def show_metrics(
+    platform: ThePlatform, named: TheSession, points: Annotated[int, Query(ge=1, le=metrics.MAX_POINTS)] = 1000
+) -> Json:
+    """What the program has reported, as curves of at most about so many points."""
+    return Json(views.series(metrics.curves_of(platform, _run_of(platform, named), points)))
+
+
+@router.get(f"{ONE}/checkpoints")
+def list_checkpoints(platform: ThePlatform, named: TheSession) -> Json:
+    """What the program has saved."""
+    with platform.database.read() as tx:
+        saved = checkpoints.of_session(tx, named.find(tx))
+        return Json({"checkpoints": views.checkpoints((row, checkpoints.tree_of(tx, row)) for row in saved)})
+
+
+def _run_of(platform: Platform, named: Named) -> int:
+    with platform.database.read() as tx:
+        return named.find(tx).run.id

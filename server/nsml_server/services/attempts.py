@@ -1,0 +1,117 @@
+"""The fence: what a worker may do, it may do for one attempt, with that attempt's token, until it is over."""
+
+from __future__ import annotations
+
+from nsml_server.domain.states import RunState, SubmissionState
+from nsml_server.errors import AttemptOver, Invalid, TooLarge, Unauthenticated
+from nsml_server.services import files, runs, specs, submissions, tokens
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import runs as run_rows
+from nsml_server.storage.tables import Attempt, Run
+from nsml_worker.contract import RunKind, RunSpec
+
+LOG, EVENTS = "log", "events"
+MAX_APPEND = 16 * 2**20  # bytes of a stream in one request
+_LAST_BYTE_READ = 1
+
+
+def require_known(tx: ReadTransaction, run_id: int, token: str, *, to_change: bool = False) -> tuple[Run, Attempt]:
+    """The attempt whose token this is, over or not; `to_change`: nobody else changes it until the commit.
+
+    Raises:
+        Unauthenticated: it is no token of this run.
+    """
+    attempt = run_rows.attempt_with(tx, run_id, tokens.digest(token), to_change=to_change)
+    if attempt is None or not tokens.is_same(attempt.token, token):
+        raise Unauthenticated("This run token is wrong or has been replaced.", hint="Stop this box and remove it.")
+    return runs.find(tx, run_id), attempt
+
+
+def require_current(tx: ReadTransaction, run_id: int, token: str) -> tuple[Run, Attempt]:
+    """The same, when the attempt is the one that counts.
+
+    Raises:
+        AttemptOver: the run has ended or was placed again.
+    """
+    run, attempt = require_known(tx, run_id, token)
+    if attempt.ended_at is not None or attempt.number != run.attempt or run.state.is_final:
+        raise AttemptOver(f"Attempt {attempt.number} of run {run_id} is over.")
+    return run, attempt
+
+
+def claim(platform: Platform, run_id: int, token: str) -> RunSpec:
+    """Give the run to the worker that asks; the same token is given the same answer.
+
+    Raises:
+        AttemptOver: the run has ended or was placed again.
+    """
+    # Under the run's lock nothing of an earlier attempt can arrive between measuring the streams and the claim.
+    with platform.locks.of(run_id), platform.database.write() as tx:
+        run, attempt = require_current(tx, run_id, token)
+        if attempt.claimed_at is None:
+            _begin(platform, tx, run, attempt)
+        return specs.build(platform, tx, run, attempt)
+
+
+def append(platform: Platform, run_id: int, token: str, stream: str, offset: int, data: bytes) -> int:
+    """Add what a box wrote; returns the stream's size.
+
+    Raises:
+        StreamGap: bytes before these have not arrived.
+        AttemptOver: the run has ended or was placed again.
+    """
+    if stream not in (LOG, EVENTS):
+        raise Invalid(f'There is no stream "{stream[:32]}".', hint="A run has the streams log and events.")
+    if offset + len(data) > platform.settings.stream_bytes:
+        raise TooLarge(f"The stream {stream} of run {run_id} may hold {platform.settings.stream_bytes:,} bytes.")
+    with platform.locks.of(run_id):
+        with platform.database.read() as tx:
+            require_current(tx, run_id, token)
+        size = platform.streams.append(run_id, stream, offset, data)
+    platform.notices.publish(f"stream:{run_id}:{stream}")
+    return size
+
+
+def holder(platform: Platform, run_id: int, token: str) -> str:
+    """Whose bytes an attempt adds to."""
+    with platform.database.read() as tx:
+        return files.holder_of_run(require_current(tx, run_id, token)[0])
+
+
+def require_readable(platform: Platform, run_id: int, token: str, hashes: list[str]) -> None:
+    """Raises Invalid when the attempt asks for bytes that are not in what it mounts."""
+    with platform.database.read() as tx:
+        run, attempt = require_current(tx, run_id, token)
+        allowed = platform.grants.of(
+            run_id, attempt.number, lambda: specs.readable(specs.build(platform, tx, run, attempt))
+        )
+    foreign = [name for name in hashes if name not in allowed]
+    if foreign:
+        raise Invalid(f"Run {run_id} does not mount {foreign[0][:12]}….", hint="Ask only for what the claim listed.")
+
+
+def _begin(platform: Platform, tx: WriteTransaction, run: Run, attempt: Attempt) -> None:
+    now = platform.now()
+    if attempt.number > 1:
+        _mark_new_attempt(platform, run.id, attempt.number)
+    attempt.claimed_at = now
+    attempt.log_base = platform.streams.size(run.id, LOG)
+    attempt.events_base = platform.streams.size(run.id, EVENTS)
+    tx.flush()
+    settings = platform.settings
+    deadlines = {"lease_until": now + settings.lease, "deadline": now + settings.prepare_limit}
+    runs.move(platform, tx, run, RunState.PREPARING, wait_text=None, wait_position=None, **deadlines)
+    if run.kind is RunKind.PREDICT:
+        submissions.move_of_run(platform, tx, run, SubmissionState.PREDICTING)
+
+
+def _mark_new_attempt(platform: Platform, run_id: int, number: int) -> None:
+    """Say in the log where an attempt begins anew, and close a journal line that the last one left open."""
+    size = platform.streams.size(run_id, LOG)
+    if size:
+        mark = f"\n[nsml] The machine was lost; the program is started again (attempt {number}).\n"
+        platform.streams.append(run_id, LOG, size, mark.encode())
+    size = platform.streams.size(run_id, EVENTS)
+    if size and platform.streams.read(run_id, EVENTS, size - _LAST_BYTE_READ, _LAST_BYTE_READ) != b"\n":
+        platform.streams.append(run_id, EVENTS, size, b"\n")

@@ -1,0 +1,117 @@
+"""Checkpoints: taken in as the worker reports them, and chosen for a submit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from nsml_server.domain import journal, ranking, trees
+from nsml_server.domain.names import check_checkpoint, shown
+from nsml_server.domain.ranking import Order
+from nsml_server.errors import Conflict, Invalid, NotFound, NsmlError, TooLarge
+from nsml_server.services import files, specs
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import checkpoints, manifests
+from nsml_server.storage.tables import Checkpoint, Run, Session
+from nsml_worker.contract import Tree
+
+LISTED = 20  # names in a sentence
+
+log = structlog.get_logger()
+
+
+def of_session(tx: ReadTransaction, session: Session) -> Sequence[Checkpoint]:
+    """All of a session, in the order in which they were saved."""
+    return checkpoints.of_session(tx, session.id)
+
+
+def tree_of(tx: ReadTransaction, checkpoint: Checkpoint) -> Tree:
+    """Its files."""
+    return manifests.load(tx, checkpoint.manifest)
+
+
+def take(platform: Platform, tx: WriteTransaction, run: Run, told: dict[str, Any]) -> None:
+    """Keep a checkpoint that the worker has stored. One that we do not take is left out, and the training goes on."""
+    try:
+        name, values = _read(platform, tx, run, told)
+    except (NsmlError, ValueError, TypeError, KeyError) as error:
+        log.warning("checkpoint_refused", run=run.id, why=str(error)[:500])
+        return
+    checkpoints.save(tx, run.session_id, name, values)
+    platform.tell(tx, f"session:{run.id}")
+
+
+def choose(tx: ReadTransaction, session: Session, name: str | None, metric: str, order: Order) -> Checkpoint:
+    """The one of this name; without a name the best by the board's metric where it was reported, else the newest.
+
+    Raises:
+        NotFound: there is no such checkpoint; lists those there are.
+        Conflict: there is none at all.
+    """
+    saved = checkpoints.of_session(tx, session.id)
+    if not saved:
+        raise _nothing_saved(session)
+    if name is None:
+        return _best(saved, metric, order) or saved[-1]
+    for checkpoint in saved:
+        if checkpoint.name == name:
+            return checkpoint
+    names = [checkpoint.name for checkpoint in saved]
+    listed = ", ".join(names[-LISTED:])
+    raise NotFound(
+        f"{specs.name_of(session)} has no checkpoint {shown(name)}.",
+        hint=f"It has: {'…, ' if len(names) > LISTED else ''}{listed}.",
+        code="no_such_checkpoint",
+        details={"checkpoints": names},
+    )
+
+
+def _read(platform: Platform, tx: WriteTransaction, run: Run, told: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    settings = platform.settings
+    name = check_checkpoint(str(told["name"]))
+    tree = trees.check_tree(
+        Tree.from_dict(told["tree"]),
+        max_files=settings.checkpoint_files,
+        max_file_bytes=settings.dataset_file_bytes,
+        max_bytes=settings.checkpoint_bytes,
+    )
+    files.require_held(tx, files.holder_of_run(run), tree)
+    if checkpoints.count(tx, run.session_id) >= settings.checkpoints:
+        raise TooLarge(f"A session keeps at most {settings.checkpoints:,} checkpoints.")
+    line = journal.parse_object(
+        {"k": journal.SAVE, "t": told["saved_at"], "name": name, "dir": "", "summary": told.get("summary")}
+    )
+    if line is None:
+        raise Invalid("The checkpoint's time is out of range.")
+    saved_at = min(float(line["t"]), platform.now())
+    before = checkpoints.last_saved_at(tx, run.session_id) or run.started_at or saved_at
+    values = {"manifest": manifests.save(tx, tree), "size": tree.size, "summary": line["summary"]}
+    return name, {**values, "saved_at": saved_at, "elapsed": max(0.0, saved_at - before)}
+
+
+def _best(saved: Sequence[Checkpoint], metric: str, order: Order) -> Checkpoint | None:
+    entries = [
+        ranking.Entry(index, "", float(checkpoint.summary[metric]), checkpoint.saved_at)
+        for index, checkpoint in enumerate(saved)
+        if isinstance(checkpoint.summary.get(metric), (int, float))
+    ]
+    ranked = ranking.rank(entries, order)
+    return saved[ranked[0].entry.id] if ranked else None
+
+
+def _nothing_saved(session: Session) -> Conflict:
+    name = specs.name_of(session)
+    if session.run.state.is_final:
+        return Conflict(
+            f"{name} has ended and saved no checkpoint, so there is nothing to submit.",
+            hint="Call `nsml.save(name)` in the program, and run it again.",
+            code="no_checkpoint",
+        )
+    return Conflict(
+        f"{name} has saved no checkpoint yet: it is {session.run.state}.",
+        hint=f"Wait for its first `nsml.save`; `nsmlctl logs -f {name}` shows how far it is.",
+        code="no_checkpoint",
+    )

@@ -1,0 +1,151 @@
+"""Datasets: pushed by an organiser, checked at the push, kept in versions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nsml_server.domain import trees
+from nsml_server.domain.datasets import MAX_SOURCE, check_contents
+from nsml_server.domain.names import check_dataset, shown
+from nsml_server.domain.ranking import check_metric, order_of
+from nsml_server.errors import Conflict, Forbidden, Invalid, NotFound
+from nsml_server.services import files, leaderboard
+from nsml_server.services.accounts import Caller
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import datasets, manifests
+from nsml_server.storage.tables import Dataset, DatasetVersion
+from nsml_worker.contract import Tree
+
+MAX_DESCRIPTION = 2000  # characters
+
+
+@dataclass(frozen=True)
+class Push:
+    """What an organiser sends."""
+
+    name: str
+    tree: Tree
+    leaderboard: bool
+    metric: str
+    order: str | None
+    description: str
+    force: bool
+
+
+def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) -> Dataset:
+    """Make a dataset, or a new version of one's own.
+
+    Raises:
+        Conflict: it exists, and `force` was not said.
+        Invalid, TooLarge: something in it would fail a submit later; names the file.
+    """
+    known = datasets.named(tx, check_dataset(asked.name))
+    if known is not None:
+        _require_owner(caller, known)
+        if not asked.force:
+            raise Conflict(
+                f"There is a dataset {asked.name} already.",
+                hint="Say `-f` to push a new version, or choose another name.",
+            )
+    order = order_of(check_metric(asked.metric), asked.order)
+    tree = _checked_tree(platform, tx, caller, asked)
+    dataset = known or Dataset(name=asked.name, owner_id=caller.id, created_at=platform.now())
+    recount = known is not None and known.order != order
+    dataset.metric, dataset.order, dataset.leaderboard = asked.metric, order, asked.leaderboard
+    dataset.description, dataset.updated_at = asked.description, platform.now()
+    tx.add(dataset)
+    tx.flush()
+    tx.add(_next_version(platform, tx, dataset, tree))
+    tx.flush()
+    if recount:
+        leaderboard.recount(tx, dataset)
+    platform.tell(tx, f"board:{dataset.name}")
+    tx.refresh(dataset, ["owner"])
+    return dataset
+
+
+def find(tx: ReadTransaction, name: str) -> Dataset:
+    """The dataset of this name.
+
+    Raises:
+        NotFound: there is none; names the nearest and lists them.
+    """
+    dataset = datasets.named(tx, name)
+    if dataset is None:
+        raise _unknown(name, [known.name for known in datasets.all_live(tx)])
+    return dataset
+
+
+def latest(tx: ReadTransaction, dataset: Dataset) -> DatasetVersion:
+    """What was pushed last."""
+    version = datasets.latest_version(tx, dataset.id)
+    if version is None:
+        raise NotFound(f"Nothing has been pushed to {dataset.name} yet.")
+    return version
+
+
+def all_live(tx: ReadTransaction) -> Sequence[Dataset]:
+    """Every dataset by name."""
+    return datasets.all_live(tx)
+
+
+def delete(platform: Platform, tx: WriteTransaction, caller: Caller, name: str) -> None:
+    """Take a dataset away; what began with it ends with it, and the name is free again."""
+    dataset = find(tx, name)
+    _require_owner(caller, dataset)
+    dataset.deleted_at = platform.now()
+    tx.flush()
+    platform.tell(tx, f"board:{name}")
+
+
+def _checked_tree(platform: Platform, tx: ReadTransaction, caller: Caller, asked: Push) -> Tree:
+    settings = platform.settings
+    if len(asked.description) > MAX_DESCRIPTION:
+        raise Invalid(f"The description is longer than {MAX_DESCRIPTION} characters.", hint="Shorten it.")
+    tree = trees.check_tree(
+        asked.tree,
+        max_files=settings.dataset_files,
+        max_file_bytes=settings.dataset_file_bytes,
+        max_bytes=settings.dataset_bytes,
+    )
+    trees.check_dataset_tree(tree, asked.leaderboard, asked.metric)
+    files.require_held(tx, files.holder_of_user(caller.id), tree)
+    if asked.leaderboard:
+        limits = {trees.TEST_LABEL: settings.dataset_file_bytes}
+        check_contents(lambda path: files.read_text(platform, tree, path, limits.get(path, MAX_SOURCE)), asked.metric)
+    return tree
+
+
+def _next_version(platform: Platform, tx: WriteTransaction, dataset: Dataset, tree: Tree) -> DatasetVersion:
+    last = datasets.latest_version(tx, dataset.id)
+    return DatasetVersion(
+        dataset_id=dataset.id,
+        number=last.number + 1 if last else 1,
+        manifest=manifests.save(tx, tree),
+        metric=dataset.metric,
+        size=tree.size,
+        hides_test=dataset.leaderboard,
+        created_at=platform.now(),
+    )
+
+
+def _require_owner(caller: Caller, dataset: Dataset) -> None:
+    if not caller.admin and dataset.owner_id != caller.id:
+        raise Forbidden(
+            f"The dataset {dataset.name} is {dataset.owner.name}'s.", hint="Choose another name, or ask its owner."
+        )
+
+
+def _unknown(name: str, known: list[str]) -> NotFound:
+    near = difflib.get_close_matches(name, known, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+    return NotFound(
+        f"There is no dataset {shown(name)}.{meant}",
+        hint=f"There are: {listed}." if known else "Nobody has pushed one yet: `nsmlctl dataset push NAME FOLDER`.",
+        code="no_such_dataset",
+        details={"datasets": known},
+    )

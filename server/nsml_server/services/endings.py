@@ -1,0 +1,196 @@
+"""How an attempt's end is taken: placed again when the fault is ours, else a final state and a sentence.
+
+What ran beside a hidden test is told by domain.disclosure alone: neither a worker's words nor a box's reach its owner.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from nsml_server.domain.disclosure import Failure, describe_failure
+from nsml_server.domain.reasons import Reason, outcome
+from nsml_server.domain.states import RunState
+from nsml_server.errors import NsmlError
+from nsml_server.services import files, runs, sessions, specs, submissions
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import manifests
+from nsml_server.storage.repositories import runs as run_rows
+from nsml_server.storage.repositories import submissions as submission_rows
+from nsml_server.storage.tables import Run
+from nsml_worker.contract import Collected, Ended, EndReason, RunKind, Tree
+
+MAX_SOURCE = 2**20  # bytes of an uploaded file that is looked into for a line
+# What score.json may call an error, and whose it is. Anything else is the organiser's.
+_PREDICTION_FAULTS = {
+    "wrong_length": Reason.WRONG_LENGTH,
+    "not_a_number": Reason.NOT_A_NUMBER,
+    "invalid_prediction": Reason.INVALID_PREDICTION,
+}
+# What is said where a line number is not known.
+_GENERAL = {
+    Reason.NOT_A_NUMBER: "one of its lines",
+    Reason.INVALID_PREDICTION: "each line must hold one answer, a finite number where the metric computes with it",
+    Reason.EVALUATION_FAILED: "it did not give a score",
+}
+
+log = structlog.get_logger()
+
+
+def conclude(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
+    """An attempt is over for this reason: the run is queued again, or it ends and what hangs on it goes on."""
+    run_rows.close_attempt(tx, run, {"facts": ended.to_dict(), "detail": ended.detail[: runs.MAX_DETAIL] or None})
+    meaning = outcome(reason)
+    if run.state is RunState.STOPPING:
+        _end_stopped(platform, tx, run, reason, ended)
+    elif meaning.retry and run.faults + 1 < platform.settings.attempts:
+        log.warning("run_placed_again", run=run.id, attempt=run.attempt, reason=reason.value, detail=ended.detail[:500])
+        runs.queue_again(platform, tx, run, blame=True)
+    elif meaning.retry:
+        _fail(platform, tx, run, _exhausted(platform, meaning.describe({"detail": _quiet(run, ended.detail)})))
+    else:
+        {RunKind.PREDICT: _end_predict, RunKind.SCORE: _end_score}.get(run.kind, _end_train)(
+            platform, tx, run, reason, ended
+        )
+
+
+def refuse(platform: Platform, tx: WriteTransaction, run: Run, why: str) -> None:
+    """No machine can ever hold it."""
+    message = outcome(Reason.NEVER_FITS).describe({"detail": why})
+    _fail(platform, tx, run, Failure(Reason.NEVER_FITS, None, message))
+
+
+def _end_stopped(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
+    # A program that ended by itself before the stop reached it has done its work.
+    if reason is Reason.EXITED and run.submission_id is None:
+        runs.end(platform, tx, run, RunState.EXITED, reason, None, ended.exit_code)
+    else:
+        runs.end(platform, tx, run, RunState.STOPPED, Reason.STOPPED, None, ended.exit_code)
+
+
+def _end_train(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
+    state = outcome(reason).state
+    if state is not RunState.FAILED:
+        runs.end(platform, tx, run, state, reason, None, ended.exit_code)
+        return
+    session = sessions.of_id(tx, run.session_id)
+    facts = {"session": specs.name_of(session), "entry": session.entry, "image": run.image}
+    code = _code_reader(platform, manifests.load(tx, session.code))
+    limits = specs.limits_of(platform, run)
+    failure = describe_failure(ended, code=code, hidden=False, limits=limits, facts=facts)
+    runs.end(platform, tx, run, state, failure.reason, failure.message, ended.exit_code)
+
+
+def _end_predict(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
+    prediction = _output(tx, run, ended, specs.PREDICTION)
+    if reason is Reason.EXITED and prediction is not None:
+        runs.end(platform, tx, run, RunState.EXITED, reason, None, ended.exit_code)
+        submissions.begin_scoring(platform, tx, run, prediction)
+        return
+    if reason is Reason.EXITED:
+        ended = dataclasses.replace(ended, reason=EndReason.OUTPUT_MISSING)
+    _fail(platform, tx, run, _describe_predict(platform, tx, run, ended), ended.exit_code)
+
+
+def _describe_predict(platform: Platform, tx: ReadTransaction, run: Run, ended: Ended) -> Failure:
+    submission = submission_rows.of_id(tx, run.submission_id or 0)
+    if submission is None:
+        raise LookupError(f"run {run.id} has no submission")
+    checkpoint = manifests.load(tx, submission.checkpoint_manifest)
+    facts = {"session": specs.name_of(submission.session), "entry": submission.session.entry, "image": run.image}
+    # A worker's own words may quote a path or a line from the box: they stay with the attempt.
+    return describe_failure(
+        dataclasses.replace(ended, detail=""),
+        code=_code_reader(platform, manifests.load(tx, submission.session.code)),
+        phase_seen=run.phase,
+        checkpoint=submission.checkpoint,
+        checkpoint_files=[entry.path for entry in checkpoint.files],
+        hidden=True,
+        limits=specs.limits_of(platform, run),
+        facts=facts,
+    )
+
+
+def _end_score(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
+    result = _score_of(platform, _output(tx, run, ended, specs.SCORE)) if reason is Reason.EXITED else None
+    if isinstance(result, float):
+        runs.end(platform, tx, run, RunState.EXITED, reason, None, ended.exit_code)
+        submissions.land_score(platform, tx, run, result)
+        return
+    failure = _judge(result or {})
+    if failure.reason is Reason.EVALUATION_FAILED:
+        log.error("evaluation_failed", run=run.id, reason=reason.value, detail=ended.detail[:500], said=result)
+    _fail(platform, tx, run, failure, ended.exit_code)
+
+
+def _score_of(platform: Platform, output: Collected | None) -> float | dict[str, Any] | None:
+    """The score, or the error in its place; None for what is neither. The file comes from a box: it is only parsed."""
+    if output is None or output.size > specs.MAX_SCORE:
+        return None
+    try:
+        with platform.blobs.open(output.hash) as source:
+            told = json.loads(source.read(specs.MAX_SCORE))
+    except (NsmlError, ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict):
+        return None
+    score, error = told.get("score"), told.get("error")
+    if isinstance(score, (int, float)) and not isinstance(score, bool) and _is_finite(score):
+        return float(score)
+    return error if isinstance(error, dict) else None
+
+
+def _judge(error: dict[str, Any]) -> Failure:
+    """Only counts are repeated: a scorer's words may quote a label, and a prediction may quote a hidden row."""
+    code = error.get("code")
+    reason = _PREDICTION_FAULTS.get(code, Reason.EVALUATION_FAILED) if isinstance(code, str) else None
+    reason = reason or Reason.EVALUATION_FAILED
+    counts = {name: error[name] for name in ("expected", "got") if type(error.get(name)) is int}
+    line = error.get("line")
+    detail = f"line {line}" if type(line) is int else _GENERAL.get(reason, "")
+    return Failure(reason, "score", outcome(reason).describe({**counts, "detail": detail}))
+
+
+def _fail(platform: Platform, tx: WriteTransaction, run: Run, failure: Failure, exit_code: int | None = None) -> None:
+    runs.end(platform, tx, run, RunState.FAILED, failure.reason, failure.message, exit_code)
+    if run.submission_id is not None:
+        submissions.fail(platform, tx, run, failure.reason, failure.phase, failure.message)
+
+
+def _exhausted(platform: Platform, last: str) -> Failure:
+    facts = {"attempts": platform.settings.attempts, "detail": last.split(". ")[0].rstrip(".")}
+    return Failure(Reason.RETRIES_EXHAUSTED, None, outcome(Reason.RETRIES_EXHAUSTED).describe(facts))
+
+
+def _quiet(run: Run, detail: str) -> str:
+    """A worker's words about its own failure; not where a box held the hidden test."""
+    return "" if run.submission_id is not None else detail.rstrip(".")[:300]
+
+
+def _output(tx: ReadTransaction, run: Run, ended: Ended, name: str) -> Collected | None:
+    """A result the worker has really stored for this run."""
+    for output in ended.outputs:
+        if output.name == name and manifests.held(tx, files.holder_of_run(run), [output.hash]):
+            return output
+    return None
+
+
+def _code_reader(platform: Platform, tree: Tree) -> Callable[[str], str | None]:
+    def read(path: str) -> str | None:
+        source = files.read_text(platform, tree, path, MAX_SOURCE)
+        return None if source is None or len(source) > MAX_SOURCE else source.decode("utf-8", "replace")
+
+    return read
+
+
+def _is_finite(score: float) -> bool:
+    try:
+        return math.isfinite(float(score))
+    except OverflowError:
+        return False

@@ -1,0 +1,92 @@
+"""The board: one kept best for each user, of equal scores the one submitted earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nsml_server.domain import ranking
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import board, submissions
+from nsml_server.storage.tables import Best, Dataset, Submission
+
+SHOWN = 10_000  # rows of a board in one answer
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a board: a place and what earned it. `count` is how many submits of this user have a score."""
+
+    rank: int
+    submission: Submission
+    count: int
+
+
+def record(tx: WriteTransaction, dataset: Dataset, submission: Submission) -> None:
+    """Count a submission that has just got its score, in the transaction that gave it."""
+    new = _entry(submission)
+    best = board.best_to_change(tx, dataset.id, submission.user_id)
+    if best is None:
+        tx.add(_best(dataset.id, submission.user_id, new, count=1))
+        tx.flush()
+        return
+    old = ranking.Entry(best.submission_id, "", best.score, best.submitted_at)
+    better = ranking.best_of(old, new, dataset.order)
+    best.count += 1
+    if better is new:
+        best.submission_id, best.score, best.submitted_at = new.id, new.score, new.at
+    tx.flush()
+
+
+def recount(tx: WriteTransaction, dataset: Dataset) -> None:
+    """Fill the board anew from all scores: after the order was turned round."""
+    entries: dict[int, list[ranking.Entry]] = {}
+    for submission in submissions.scored(tx, dataset.id):
+        entries.setdefault(submission.user_id, []).append(_entry(submission))
+    board.clear(tx, dataset.id)
+    for user_id, scored in entries.items():
+        for best in ranking.bests(scored, dataset.order):
+            tx.add(_best(dataset.id, user_id, best, count=len(scored)))
+    tx.flush()
+
+
+def everyone(tx: ReadTransaction, dataset: Dataset) -> list[Row]:
+    """Each user's best, in order; equal scores share a place and the next one is skipped."""
+    rows: list[Row] = []
+    for index, best in enumerate(board.top(tx, dataset.id, dataset.order, SHOWN), start=1):
+        shares = bool(rows) and rows[-1].submission.score == best.score
+        rows.append(Row(rows[-1].rank if shares else index, best.submission, best.count))
+    return rows
+
+
+def own(tx: ReadTransaction, dataset: Dataset, user_id: int) -> list[Row]:
+    """All scores of one user, best first."""
+    scored: Sequence[Submission] = submissions.scored(tx, dataset.id, user_id)
+    by_id = {submission.id: submission for submission in scored}
+    ranked = ranking.rank((_entry(submission) for submission in scored), dataset.order)
+    return [Row(item.rank, by_id[item.entry.id], len(scored)) for item in ranked]
+
+
+def standing(tx: ReadTransaction, dataset: Dataset, submission: Submission) -> tuple[int | None, bool]:
+    """The place of a scored submission's user, and whether this submission is the one on the board."""
+    best = board.best_of(tx, dataset.id, submission.user_id)
+    if best is None or submission.score is None:
+        return None, False
+    return board.count_better(tx, dataset.id, dataset.order, best.score) + 1, best.submission_id == submission.id
+
+
+def _entry(submission: Submission) -> ranking.Entry:
+    # A submission without a score is never handed in; NaN keeps a mistake off the board.
+    score = float("nan") if submission.score is None else submission.score
+    return ranking.Entry(submission.id, str(submission.user_id), score, submission.created_at)
+
+
+def _best(dataset_id: int, user_id: int, entry: ranking.Entry, count: int) -> Best:
+    return Best(
+        dataset_id=dataset_id,
+        user_id=user_id,
+        submission_id=entry.id,
+        score=entry.score,
+        submitted_at=entry.at,
+        count=count,
+    )

@@ -1,0 +1,115 @@
+"""Who holds which run: renewed by heartbeats, taken back when a worker falls silent or does not know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from nsml_server.domain.reasons import Reason
+from nsml_server.domain.states import RunState
+from nsml_server.errors import Conflict
+from nsml_server.services import endings, placing, runs
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import WriteTransaction
+from nsml_server.storage.repositories import accepted, accounts, nodes
+from nsml_server.storage.repositories import runs as run_rows
+from nsml_server.storage.tables import Node, Run
+from nsml_worker.contract import Capacity, Ended, EndReason
+
+Box = tuple[int, int]  # run id and attempt
+WHY_STOP = "stopped"
+
+log = structlog.get_logger()
+
+
+def hello(platform: Platform, tx: WriteTransaction, node: Node, capacity: Capacity, boxes: Iterable[Box]) -> list[Box]:
+    """A worker has started: takes its offer, gives back what it does not know, returns the boxes it is to drop."""
+    listed = set(boxes)
+    node.capacity, node.connected, node.seen_at = capacity.to_dict(), True, platform.now()
+    tx.flush()
+    held = run_rows.on_node(tx, node.id)
+    run_rows.renew(tx, [run.id for run in held], platform.now() + platform.settings.lease)
+    for run in held:
+        if (run.id, run.attempt) not in listed:
+            _give_back(platform, tx, run)
+    platform.hurry(tx)
+    return _stale(held, listed)
+
+
+def heartbeat(platform: Platform, tx: WriteTransaction, node: Node, boxes: Iterable[Box]) -> dict[str, Any]:
+    """A worker is alive: renews what it lists, and tells it what to stop and what to drop."""
+    listed = set(boxes)
+    held = run_rows.on_node(tx, node.id)
+    kept = [run for run in held if (run.id, run.attempt) in listed]
+    returned = not node.connected
+    nodes.saw(tx, node.id, platform.now())
+    run_rows.renew(tx, [run.id for run in kept], platform.now() + platform.settings.lease)
+    if returned:
+        platform.hurry(tx)
+    stop = [(run.id, run.attempt, WHY_STOP) for run in kept if run.state is RunState.STOPPING]
+    # A worker that has just told an end cleans up by itself: only what it keeps beyond that is dropped.
+    ended_before = platform.now() - platform.settings.heartbeat
+    drop = [box for box in _stale(held, listed) if run_rows.is_over(tx, *box, ended_before)]
+    return {"stop": stop, "drop": drop}
+
+
+def goodbye(platform: Platform, tx: WriteTransaction, node: Node) -> None:
+    """A worker leaves and its boxes go on: nothing new for it, and time to come back for the old."""
+    node.connected = False
+    tx.flush()
+    held = [run.id for run in run_rows.on_node(tx, node.id)]
+    run_rows.renew(tx, held, platform.now() + platform.settings.lease + platform.settings.goodbye_grace)
+
+
+def renew_all(platform: Platform) -> None:
+    """At our own start: nobody could renew while we were away, so everybody gets a lease from now on."""
+    with platform.database.write() as tx:
+        run_rows.renew_all(tx, platform.now() + platform.settings.lease)
+
+
+def sweep(platform: Platform) -> int:
+    """Take up whatever has outlived its lease or its deadline; returns how many runs that were."""
+    with platform.database.read() as tx:
+        if not run_rows.overdue(tx, platform.now()):
+            return 0
+    with platform.database.write() as tx:
+        overdue = run_rows.overdue(tx, platform.now())
+        for run in overdue:
+            log.warning("run_overdue", run=run.id, attempt=run.attempt, state=run.state.value)
+            _take_back(platform, tx, run)
+        return len(overdue)
+
+
+def forget_old(platform: Platform, kept: float) -> None:
+    """Delete tokens that have run out and keys of requests older than `kept` seconds."""
+    with platform.database.write() as tx:
+        accounts.delete_expired_tokens(tx, platform.now())
+        accepted.delete_older(tx, platform.now() - kept)
+
+
+def _give_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+    """A worker that has just started does not have this box."""
+    if run.state is RunState.PLACED:
+        # Its message may have been lost with the worker that fetched it: send another, and the first opens nothing.
+        placing.hand_over_again(tx, run)
+    else:
+        _take_back(platform, tx, run)
+
+
+def _take_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+    try:
+        if run.state is RunState.PLACED:
+            runs.queue_again(platform, tx, run, blame=False)
+        else:
+            ended = Ended(EndReason.BOX_LOST, detail=f"{run.node.name if run.node else 'The machine'} lost it")
+            endings.conclude(platform, tx, run, Reason.LEASE_LOST, ended)
+    except Conflict as moved_on:
+        log.info("run_moved_on", run=run.id, said=str(moved_on))
+
+
+def _stale(held: Iterable[Run], listed: set[Box]) -> list[Box]:
+    """Boxes of attempts that no longer count."""
+    current = {(run.id, run.attempt) for run in held if not run.state.is_final and run.state is not RunState.QUEUED}
+    return sorted(listed - current)

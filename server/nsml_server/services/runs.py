@@ -1,0 +1,114 @@
+"""Runs: made, moved by the table of states, given back to the line, ended. Nobody else writes a run's state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nsml_server.domain.reasons import Reason
+from nsml_server.domain.states import RunState, advance
+from nsml_server.errors import NotFound
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import outbox, runs, submissions
+from nsml_server.storage.tables import Attempt, Outgoing, Run
+from nsml_worker.contract import TASK_STOP
+
+MAX_DETAIL = 2000  # characters of a worker's own words that are kept
+
+
+def find(tx: ReadTransaction, run_id: int) -> Run:
+    """The run of this id. Raises NotFound."""
+    run = runs.of_id(tx, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def move(platform: Platform, tx: WriteTransaction, run: Run, target: RunState, **values: Any) -> None:
+    """One move by the table, and the values that go with it; followers are told after the commit.
+
+    Raises:
+        IllegalMove: the table does not list it.
+        AttemptOver: somebody moved the run since it was read.
+    """
+    runs.change(tx, run, {"state": advance(run.state, target), **values})
+    tell(platform, tx, run)
+
+
+def tell(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+    """Something of this run has changed."""
+    platform.tell(tx, f"session:{run.id}")
+    if run.submission_id is not None:
+        submissions.touch(tx, run.submission_id)
+        platform.tell(tx, f"submission:{run.submission_id}")
+    if run.state.is_final:
+        # Whoever follows the log has to learn that nothing more will come.
+        platform.tell(tx, f"stream:{run.id}:log", f"stream:{run.id}:events")
+
+
+def queue_again(platform: Platform, tx: WriteTransaction, run: Run, *, blame: bool) -> None:
+    """Back into the line, at its old place. `blame`: the attempt counts as one that failed by our fault."""
+    freed: dict[str, Any] = {
+        "node_id": None,
+        "devices": [],
+        "lease_until": None,
+        "deadline": None,
+        "preparing": None,
+        "phase": None,
+    }
+    values = {**freed, "faults": run.faults + (1 if blame else 0), "started_at": None}
+    _close(platform, tx, run, None)
+    move(platform, tx, run, RunState.QUEUED, **values)
+    outbox.delete_of_run(tx, run.id)
+    platform.hurry(tx)
+
+
+def end(
+    platform: Platform,
+    tx: WriteTransaction,
+    run: Run,
+    state: RunState,
+    reason: Reason,
+    message: str | None,
+    exit_code: int | None = None,
+) -> None:
+    """The last move. Its place is free, its tokens open nothing more."""
+    _close(platform, tx, run, reason)
+    values = {
+        "reason": reason.value,
+        "message": message,
+        "exit_code": exit_code,
+        "ended_at": platform.now(),
+        "lease_until": None,
+        "deadline": None,
+        "wait_text": None,
+        "wait_position": None,
+        "preparing": None,
+    }
+    move(platform, tx, run, state, **values)
+    outbox.delete_of_run(tx, run.id)
+    platform.hurry(tx)
+
+
+def ask_to_stop(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+    """What no worker has begun ends at once; what runs is asked to end, and made to when it does not."""
+    if run.state in (RunState.QUEUED, RunState.PLACED):
+        end(platform, tx, run, RunState.STOPPED, Reason.STOPPED, None)
+    elif not run.state.is_final and run.state is not RunState.STOPPING:
+        move(platform, tx, run, RunState.STOPPING, deadline=platform.now() + platform.settings.stop_limit)
+        if run.node is not None:
+            tx.add(Outgoing(node=run.node.name, task=TASK_STOP, run_id=run.id, token=""))
+        platform.hurry(tx)
+
+
+def attempt_of(tx: ReadTransaction, run: Run) -> Attempt:
+    """The attempt that counts now. Raises NotFound when there was none yet."""
+    attempt = runs.attempt_of(tx, run)
+    if attempt is None:
+        raise NotFound(f"Run {run.id} has not been placed yet.")
+    return attempt
+
+
+def _close(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason | None) -> None:
+    if run.attempt:
+        runs.close_attempt(tx, run, {"ended_at": platform.now(), "reason": reason.value if reason else None})

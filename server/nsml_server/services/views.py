@@ -1,0 +1,219 @@
+"""What people are shown of the rows: the one place where a row becomes JSON, for the API, the pages and live updates.
+
+What is not named here is shown to nobody. Times are ISO 8601, UTC.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nsml_server.domain.states import RunState
+from nsml_server.services import leaderboard, nodes, specs, submissions
+from nsml_server.services.accounts import Caller
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction
+from nsml_server.storage.repositories import datasets as dataset_rows
+from nsml_server.storage.repositories import sessions as session_rows
+from nsml_server.storage.repositories.sessions import Saved
+from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, Session, Submission
+from nsml_worker.contract import Tree
+
+View = dict[str, Any]
+
+# NSML's words for the states a person sees.
+STATUS = {RunState.QUEUED: "Queued", RunState.PLACED: "Queued"}
+
+
+def time(seconds: float | None) -> str | None:
+    """ISO 8601 with Z, to the millisecond."""
+    if seconds is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def status(state: RunState) -> str:
+    """The word for a state."""
+    return STATUS.get(state, state.value.capitalize())
+
+
+def caller(who: Caller) -> View:
+    """A person, to themselves."""
+    return {"user": who.name, "admin": who.admin}
+
+
+def sessions(platform: Platform, tx: ReadTransaction, rows: Sequence[Session]) -> list[View]:
+    """Several sessions at the cost of one query more than one."""
+    saved = session_rows.saved_by(tx, [row.id for row in rows])
+    return [_session(platform, row, saved.get(row.id, Saved())) for row in rows]
+
+
+def session(platform: Platform, tx: ReadTransaction, row: Session) -> View:
+    """One session."""
+    return sessions(platform, tx, [row])[0]
+
+
+def checkpoints(rows: Iterable[tuple[Checkpoint, Tree]]) -> list[View]:
+    """What a session has saved."""
+    return [
+        {
+            "name": row.name,
+            "saved_at": time(row.saved_at),
+            "elapsed": row.elapsed,
+            "summary": row.summary,
+            "size": row.size,
+            "files": [[entry.path, entry.size] for entry in tree.files],
+        }
+        for row, tree in rows
+    ]
+
+
+def submission(platform: Platform, tx: ReadTransaction, row: Submission) -> View:
+    """One submit, to whoever made it."""
+    run = submissions.current_run(tx, row)
+    rank, best = leaderboard.standing(tx, row.dataset, row) if row.score is not None else (None, False)
+    return {
+        "id": row.id,
+        "version": row.version,
+        "session": str(specs.name_of(row.session)),
+        "user": row.session.user.name,
+        "dataset": row.dataset.name,
+        "checkpoint": row.checkpoint,
+        "state": row.state.value,
+        "final": row.state.is_final,
+        "phase": row.phase or (run.phase if run else None),
+        "score": row.score,
+        "rank": rank,
+        "best": best,
+        "reason": row.reason,
+        "message": row.message,
+        "waiting": _waiting(platform, run) if run else None,
+        "created_at": time(row.created_at),
+        "ended_at": time(row.ended_at),
+        "url": f"{platform.settings.public_url}/submission/{row.id}",
+    }
+
+
+def dataset(platform: Platform, tx: ReadTransaction, row: Dataset) -> View:
+    """A dataset as anybody sees it: never its files."""
+    return _dataset(platform, row, dataset_rows.latest_version(tx, row.id))
+
+
+def board(row: Dataset, rows: Sequence[leaderboard.Row]) -> View:
+    """A board: who, how good, when, and with what of theirs."""
+    return {
+        "dataset": row.name,
+        "metric": row.metric,
+        "order": row.order.value,
+        "entries": [_entry(place) for place in rows],
+    }
+
+
+def platform(platform: Platform, tx: ReadTransaction, version: str) -> View:
+    """What anybody may know of the platform."""
+    settings, known = platform.settings, nodes.all_nodes(tx)
+    confinement = nodes.confinement(tx)
+    return {
+        "version": version,
+        "mode": settings.mode,
+        "trusted_only": confinement == "none",
+        "confinement": confinement,
+        "gpus": sum(len(nodes.capacity_of(node).gpus) for node in known),
+        "nodes": len(known),
+        "defaults": {"gpus": nodes.default_gpus(tx), "cpus": nodes.DEFAULT_CPUS},
+        "limits": {
+            "upload_bytes": settings.upload_bytes,
+            "upload_files": settings.upload_files,
+            "file_bytes": settings.file_bytes,
+        },
+    }
+
+
+def machines(platform: Platform, tx: ReadTransaction) -> list[View]:
+    """The nodes, for those who wonder why something waits."""
+    views = []
+    for node in nodes.all_nodes(tx):
+        capacity = nodes.capacity_of(node)
+        view = {"name": node.name, "alive": nodes.is_here(platform, node), "seen_at": time(node.seen_at)}
+        view |= {"cpus": capacity.cpus, "gpus": len(capacity.gpus), "memory": capacity.memory}
+        views.append({**view, "confinement": capacity.confinement})
+    return views
+
+
+def _session(platform: Platform, row: Session, saved: Saved) -> View:
+    run, name = row.run, str(specs.name_of(row))
+    return {
+        "name": name,
+        "user": row.user.name,
+        "dataset": row.dataset,
+        "number": row.number,
+        "type": "normal",
+        "state": run.state.value,
+        "status": status(run.state),
+        "final": run.state.is_final,
+        "reason": run.reason,
+        "message": run.message or (run.preparing if run.state is RunState.PREPARING else None),
+        "waiting": _waiting(platform, run),
+        "entry": row.entry,
+        "args": row.args,
+        "memo": row.memo,
+        "gpus": run.gpus,
+        "cpus": run.cpus,
+        "image": row.image,
+        "created_at": time(row.created_at),
+        "started_at": time(run.started_at),
+        "ended_at": time(run.ended_at),
+        "exit_code": run.exit_code,
+        "summary": run.summary,
+        "checkpoints": saved.count,
+        "size": saved.size,
+        "url": f"{platform.settings.public_url}/session/{name}",
+    }
+
+
+def _waiting(platform: Platform, run: Run) -> View | None:
+    if run.state not in (RunState.QUEUED, RunState.PLACED):
+        return None
+    here = f"waits for {run.node.name} to take it" if run.node else "waits for a place"
+    return {
+        "text": run.wait_text or here,
+        "position": run.wait_position,
+        "seconds": round(max(0.0, platform.now() - run.queued_at), 3),
+    }
+
+
+def _dataset(platform: Platform, row: Dataset, version: DatasetVersion | None) -> View:
+    return {
+        "name": row.name,
+        "owner": row.owner.name,
+        "description": row.description,
+        "leaderboard": row.leaderboard,
+        "metric": row.metric,
+        "order": row.order.value,
+        "size": version.size if version else 0,
+        "version": version.number if version else 0,
+        "created_at": time(row.created_at),
+        "updated_at": time(row.updated_at),
+        "url": f"{platform.settings.public_url}/leaderboard/{row.name}",
+    }
+
+
+def _entry(place: leaderboard.Row) -> View:
+    row = place.submission
+    return {
+        "rank": place.rank,
+        "owner": row.session.user.name,
+        "score": row.score,
+        "submitted_at": time(row.created_at),
+        "session": str(specs.name_of(row.session)),
+        "checkpoint": row.checkpoint,
+        "args": row.session.args,
+        "count": place.count,
+    }
+
+
+def series(curves: Mapping[str, Any]) -> View:
+    """Metrics of a session."""
+    return {"series": dict(curves)}

@@ -1,0 +1,1 @@
+"""Every query, by noun. Functions take a transaction and return rows; they decide nothing."""

@@ -1,0 +1,33 @@
+"""What sessions have saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.tables import Checkpoint
+from nsml_server.storage.upserts import upsert
+
+
+def of_session(tx: ReadTransaction, session_id: int) -> Sequence[Checkpoint]:
+    """All checkpoints, in the order in which they were saved."""
+    found = select(Checkpoint).where(Checkpoint.session_id == session_id)
+    return tx.scalars(found.order_by(Checkpoint.saved_at, Checkpoint.id)).all()
+
+
+def count(tx: ReadTransaction, session_id: int) -> int:
+    """How many there are."""
+    return tx.scalar(select(func.count()).where(Checkpoint.session_id == session_id)) or 0
+
+
+def last_saved_at(tx: ReadTransaction, session_id: int) -> float | None:
+    """When the newest was saved."""
+    return tx.scalar(select(func.max(Checkpoint.saved_at)).where(Checkpoint.session_id == session_id))
+
+
+def save(tx: WriteTransaction, session_id: int, name: str, values: dict[str, Any]) -> None:
+    """Add a checkpoint, or let its name mean this one from now on."""
+    upsert(tx, Checkpoint, {"session_id": session_id, "name": name}, values)

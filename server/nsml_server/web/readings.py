@@ -1,0 +1,113 @@
+"""What pages show, read through the services: the same dictionaries as the API's answers, and nothing beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from nsml_server.domain.names import NO_DATASET
+from nsml_server.errors import NotFound, Unauthenticated
+from nsml_server.services import checkpoints, datasets, leaderboard, submissions, views
+from nsml_server.services.accounts import Caller
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction
+from nsml_server.storage.tables import Session
+from nsml_server.web import logtext
+
+LISTED = 100  # rows of a table on a session's page; the command line lists all
+LOG = "log"
+# What a submission goes through, in order.
+STEPS = ("queued", "predicting", "scoring", "scored")
+
+
+def read_board(platform: Platform, caller: Caller | None, name: str, mine: bool) -> dict[str, Any]:
+    """A dataset and its board: the best of everyone, or all scores of the caller.
+
+    Raises:
+        NotFound: there is no such dataset, or it has no leaderboard.
+        Unauthenticated: nobody is logged in, and `mine` was asked for.
+    """
+    if mine and caller is None:
+        raise Unauthenticated("Your own submissions are shown to you alone.")
+    with platform.database.read() as tx:
+        dataset = datasets.find(tx, name)
+        if not dataset.leaderboard:
+            raise NotFound(f"The dataset {dataset.name} has no leaderboard.")
+        rows = leaderboard.own(tx, dataset, caller.id) if mine and caller else leaderboard.everyone(tx, dataset)
+        board = views.board(dataset, rows)
+        return {"dataset": views.dataset(platform, tx, dataset), "board": board, "newest": _newest(board), "mine": mine}
+
+
+def read_session(platform: Platform, tx: ReadTransaction, session: Session) -> dict[str, Any]:
+    """The session, its newest checkpoints and its newest submissions, newest first."""
+    saved = checkpoints.of_session(tx, session)
+    submitted = submissions.of_session(tx, session)
+    newest = [(checkpoint, checkpoints.tree_of(tx, checkpoint)) for checkpoint in reversed(saved[-LISTED:])]
+    shown = views.session(platform, tx, session)
+    return {
+        "session": shown,
+        "base": f"/session/{quote(shown['name'])}",
+        "has_dataset": session.dataset != NO_DATASET,
+        "checkpoints": views.checkpoints(newest),
+        "submissions": [views.submission(platform, tx, submission) for submission in submitted[:LISTED]],
+        "submission_count": len(submitted),
+        "submit_key": SubmitKey(session.id, submitted[0].id if submitted else 0),
+    }
+
+
+def read_submission(platform: Platform, caller: Caller, number: int) -> dict[str, Any]:
+    """One submission of the caller and how far it is. Raises NotFound."""
+    with platform.database.read() as tx:
+        submission = views.submission(platform, tx, submissions.find(tx, caller, number))
+    return {"submission": submission, "steps": steps_of(submission["state"])}
+
+
+def steps_of(state: str) -> list[tuple[str, str]]:
+    """The way of a submission as (state, tone); where it ended without a score, the end is its last step."""
+    if state not in STEPS:
+        return [("queued", "good"), (state, "bad" if state == "failed" else "quiet")]
+    now = STEPS.index(state)
+    tones = ["good"] * now + ["good" if state == STEPS[-1] else "active"] + ["quiet"] * (len(STEPS) - now - 1)
+    return list(zip(STEPS, tones, strict=True))
+
+
+def _newest(board: dict[str, Any]) -> dict[str, Any] | None:
+    return max(board["entries"], key=lambda entry: entry["submitted_at"], default=None)
+
+
+@dataclass(frozen=True)
+class LogTail:
+    """The end of a log as text. Bytes: `start` to `offset` are shown, of `size` in all."""
+
+    text: str
+    start: int
+    offset: int
+    size: int
+
+
+def read_log(platform: Platform, run_id: int, *, final: bool) -> LogTail:
+    """The last TAIL bytes of a run's log, from a whole line on."""
+    size = platform.streams.size(run_id, LOG)
+    start = logtext.tail_offset(size)
+    data = platform.streams.read(run_id, LOG, start, logtext.TAIL)
+    dropped = logtext.align_start(data, start)
+    piece = logtext.clean(data[dropped:], final=final)
+    return LogTail(logtext.fold_returns(piece.text), start + dropped, start + dropped + piece.consumed, size)
+
+
+@dataclass(frozen=True)
+class SubmitKey:
+    """Idempotency keys for a page's submit buttons: a button pressed twice submits once.
+
+    Once the page shows a newer submission, the same checkpoint may be submitted again.
+    """
+
+    session_id: int
+    newest: int
+
+    def __call__(self, checkpoint: str) -> str:
+        """The key of one checkpoint's button."""
+        named = f"{self.session_id}\0{self.newest}\0{checkpoint}"
+        return "page-" + hashlib.blake2b(named.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

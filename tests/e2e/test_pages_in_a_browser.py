@@ -1,0 +1,146 @@
+"""The pages as people see them: a real browser looks while programs run, and nothing complains."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+KIN = Path(__file__).parents[2] / "examples/kin"
+pytestmark = pytest.mark.browser
+SWITCHES = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+LANDED = 60_000  # milliseconds within which a score, a line or a point has to appear
+
+
+@pytest.fixture(scope="module")
+def trained(platform: Any) -> str:
+    """A trained session of examples/kin whose first checkpoint is on the board."""
+    platform.ctl("dataset", "push", "kin_phase1", str(KIN / "dataset"), "-l", "--metric", "accuracy")
+    name: str = platform.json("run", "-d", "kin_phase1", "main.py", "-a", "--epochs 3", cwd=KIN)["name"]
+    assert platform.wait_for(name)["state"] == "exited"
+    platform.ctl("submit", name, platform.json("model", "ls", name)["checkpoints"][0]["name"])
+    return name
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Debian's browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any, platform: Any) -> Iterator[Any]:
+    """A fresh browser. What its console complains of, and what its content policy refuses, fails the test."""
+    context = chromium.new_context(base_url=platform.login["url"], locale="en-GB")
+    tab = context.new_page()
+    complaints: list[str] = []
+    elsewhere: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on(
+        "request",
+        lambda request: None if request.url.startswith(platform.login["url"]) else elsewhere.append(request.url),
+    )
+    tab.add_init_script(
+        "document.addEventListener('securitypolicyviolation', e => console.error('refused: ' + e.violatedDirective))"
+    )
+    yield tab
+    context.close()
+    assert complaints == []
+    assert elsewhere == []
+
+
+@pytest.fixture
+def mine(page: Any, platform: Any) -> Any:
+    """The same, logged in."""
+    page.goto("/login?next=/sessions")
+    page.fill("#token", platform.login["token"])
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/sessions")
+    return page
+
+
+def test_the_board_moves_by_itself_when_a_score_lands(page: Any, platform: Any, trained: str) -> None:
+    page.goto("/leaderboard/kin_phase1")
+    row = page.locator("tr[data-key='mina']")
+    count = int(row.locator(".count").inner_text())
+    platform.ctl("submit", trained)
+    expect(row.locator(".count")).to_have_text(str(count + 1), timeout=LANDED)
+    assert re.fullmatch(r"0\.\d{6}", row.locator(".score").inner_text())
+    assert "mina" in page.get_by_role("status").inner_text()
+
+
+def test_a_session_page_fills_while_the_program_runs(mine: Any, platform: Any, trained: str) -> None:
+    name = platform.json("run", "-d", "kin_phase1", "main.py", "-a", "--epochs 4", cwd=KIN)["name"]
+    mine.goto(f"/session/{name}")
+    expect(mine.locator("#log")).to_contain_text("epoch", timeout=LANDED)
+    mine.wait_for_selector("figure.chart canvas", timeout=LANDED)
+    mine.wait_for_selector("#session-state .badge.good", timeout=LANDED)
+    mine.wait_for_selector("#session-checkpoints tbody tr:nth-child(4)", timeout=LANDED)
+    # The log arrived in pieces, each once: what the page shows is what the program wrote.
+    shown = mine.locator("#log").inner_text()
+    assert shown.split() == platform.ctl("logs", name).stdout.split()
+
+
+def test_a_checkpoint_is_submitted_from_the_page_and_its_score_appears(mine: Any, trained: str) -> None:
+    mine.goto(f"/session/{trained}")
+    before = mine.locator("#session-submissions tbody tr").count()
+    mine.locator("#session-checkpoints button").first.click()
+    expect(mine.locator("#session-submissions tbody tr")).to_have_count(before + 1, timeout=LANDED)
+    mine.wait_for_selector("#session-submissions tbody tr:first-child .badge.good", timeout=LANDED)
+    mine.locator("#session-submissions tbody tr:first-child a").click()
+    mine.wait_for_url("**/submission/*")
+    assert mine.locator(".bigscore").is_visible()
+
+
+def test_charts_can_be_smoothed_and_turned_to_time(mine: Any, trained: str) -> None:
+    mine.goto(f"/session/{trained}")
+    mine.wait_for_selector("figure.chart canvas", timeout=LANDED)
+    mine.locator("input[name=smoothing]").fill("0.9")
+    assert mine.locator("#chart-controls output").inner_text() == "0.90"
+    for axis in ("relative", "time", "step"):
+        mine.locator("select[name=axis]").select_option(axis)
+        assert mine.locator("figure.chart canvas").first.is_visible()
+
+
+def test_a_memo_is_kept(mine: Any, trained: str) -> None:
+    mine.goto(f"/session/{trained}")
+    mine.fill("#memo-text", "<b>bold</b> try")
+    with mine.expect_response("**/memo"):
+        mine.get_by_role("button", name="Keep").click()
+    mine.reload()
+    assert mine.locator("#memo-text").input_value() == "<b>bold</b> try"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/leaderboard/kin_phase1", "/sessions", "/status", "/session/{}", "/submission/1"]
+)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_its_screen(mine: Any, trained: str, path: str, width: int) -> None:
+    mine.set_viewport_size({"width": width, "height": 800})
+    mine.goto(path.format(trained))
+    assert mine.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_keyboard_reaches_the_content_first(page: Any, trained: str) -> None:
+    page.goto("/leaderboard/kin_phase1")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_korean_is_one_press_away_and_stays(page: Any, trained: str) -> None:
+    page.goto("/leaderboard/kin_phase1")
+    page.get_by_role("link", name="한국어").click()
+    assert page.locator("thead th").first.inner_text() == "순위"
+    page.goto("/")
+    assert page.locator("h1").inner_text() == "대회"

@@ -1,0 +1,231 @@
+"""A server that speaks the agent API over real HTTP, and workers beside it."""
+
+import json
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from nsml_worker.agent import Agent
+from nsml_worker.box import BoxId
+from nsml_worker.confinement import LADDER, Confinement
+from nsml_worker.contract import Capacity, FileEntry, Mount, RunEvent, RunKind, RunSpec, Tree
+from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
+from nsml_worker.interpreter import Interpreter
+from nsml_worker.materialise import BlobCache
+from nsml_worker.memory_server import MemoryServer
+from nsml_worker.process_runner import ProcessRunner, probe
+from nsml_worker.sdk_folder import write_sdk
+from nsml_worker.server_api import HttpNode
+
+NODE_TOKEN = secrets.token_hex(16)  # made afresh, so that a program that searches the disk does not find this file
+RUN_TOKEN = "run-secret-canary"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The agent API on a MemoryServer."""
+
+    protocol_version = "HTTP/1.1"
+    server: "AgentServer"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        self.respond()
+
+    def do_POST(self) -> None:
+        self.respond()
+
+    def do_PUT(self) -> None:
+        self.respond()
+
+    def respond(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.server.broken.is_set():
+            self.answer(503, b"")
+            return
+        try:
+            self.answer(200, self.dispatch(body))
+        except AttemptOver:
+            self.answer(409, b'{"error": {"code": "attempt_over", "message": "over"}}')
+        except StreamGap as gap:
+            self.answer(409, json.dumps({"error": {"code": "stream_gap"}, "size": gap.size}).encode())
+        except ServerRefused as error:
+            self.answer(404, json.dumps({"error": {"code": "refused", "message": str(error)}}).encode())
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def dispatch(self, body: bytes) -> bytes:
+        url = urlsplit(self.path)
+        parts = url.path.removeprefix("/agent/v1/").split("/")
+        token = self.headers["Authorization"].removeprefix("Bearer ")
+        if parts[0] == "nodes":
+            assert token == NODE_TOKEN
+            return json.dumps(self.speak_to_node(parts[2], json.loads(body))).encode()
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        answer = self.speak_to_run(int(parts[1]), token, parts[2:], query, body)
+        return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+    def speak_to_node(self, verb: str, data: dict[str, Any]) -> dict[str, Any]:
+        boxes = [BoxId(*pair) for pair in data.get("boxes", [])]
+        memory = self.server.memory
+        if verb == "hello":
+            return memory.hello(Capacity.from_dict(data["capacity"]), boxes)
+        return memory.heartbeat(boxes) if verb == "heartbeat" else memory.goodbye() or {}
+
+    def speak_to_run(self, run_id: int, token: str, path: list[str], query: dict[str, str], body: bytes) -> Any:
+        api = self.server.memory.of_run(run_id, token, threading.Event())
+        match path:
+            case ["claim"]:
+                return api.claim().to_dict()
+            case ["blobs", "fetch"]:
+                return api.fetch_pack(json.loads(body)["hashes"])
+            case ["blobs", "missing"]:
+                return {"missing": sorted(api.find_missing(json.loads(body)["hashes"]))}
+            case ["blobs", name] if self.command == "PUT":
+                return api.put_blob(name, BytesIO(body), len(body)) or {}
+            case ["blobs", name]:
+                return b"".join(api.fetch_blob(name))
+            case ["packs"]:
+                return api.put_pack(body) or {}
+            case ["streams", name]:
+                return {"size": api.append(name, int(query["offset"]), body)}
+            case ["events"]:
+                data = json.loads(body)
+                events = [RunEvent.from_dict(event) for event in data["events"]]
+                return {"accepted": api.tell(data["attempt"], events)}
+        raise ServerRefused("no such place")
+
+
+class AgentServer(ThreadingHTTPServer):
+    """`broken` set: every request is answered with 503."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        self.memory = MemoryServer()
+        self.broken = threading.Event()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Site:
+    """One node: its folder, its server, and workers that come and go."""
+
+    def __init__(self, folder: Path, server: AgentServer) -> None:
+        self.folder = folder
+        self.server = server
+        self.memory = server.memory
+        self.sdk = write_sdk(folder / "sdk")
+        self.confinement, self.interpreter = LADDER[-1], Interpreter.current()
+        self.agents: list[Agent] = []
+        self.token_file = folder / "token"
+        self.token_file.touch(mode=0o600)
+        self.token_file.write_text(NODE_TOKEN)
+
+    def confine(self, confinement: Confinement) -> None:
+        """Seal boxes so; skips the test where that does not work."""
+        for interpreter in (Interpreter.current(), Interpreter("/usr/bin/python3")):
+            said = probe(confinement, {"default": interpreter}, self.sdk, self.folder / "probe")
+            if not said:
+                self.confinement, self.interpreter = confinement, interpreter
+                return
+        pytest.skip(f"{confinement.name} does not work here: {said}")
+
+    def start_worker(self) -> Agent:
+        halt = threading.Event()
+        runner = ProcessRunner(
+            self.folder / "boxes", self.sdk, {"default": self.interpreter}, self.confinement, grace=0.2
+        )
+        node = HttpNode(self.server.url, "local", NODE_TOKEN, halt)
+        agent = Agent(node, runner, BlobCache(self.folder / "cache"), Capacity(2, 2**30), halt)
+        self.agents.append(agent)
+        agent.start()
+        return agent
+
+    def tree(self, files: dict[str, bytes | str]) -> Tree:
+        contents = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
+        entries = (FileEntry(path, len(data), self.memory.keep(data)) for path, data in sorted(contents.items()))
+        return Tree(tuple(entries))
+
+    def offer(self, program: str, run_id: int = 1, token: str = RUN_TOKEN, files: Any = None, **more: Any) -> BoxId:
+        """Place a training that runs `program`."""
+        mounts = (
+            Mount("/app", self.tree({"main.py": program, **(files or {})}), writable=True),
+            *more.pop("mounts", ()),
+        )
+        words: dict[str, Any] = {
+            "kind": RunKind.TRAIN,
+            "session": "u/kin/1",
+            "image": "default",
+            "argv": ("python", "-u", "main.py"),
+            **more,
+        }
+        spec = RunSpec(run_id=run_id, attempt=words.pop("attempt", 1), mounts=mounts, **words)
+        self.memory.offer(spec, token)
+        return BoxId(spec.run_id, spec.attempt)
+
+    def wait_for_output(self, run_id: int, text: bytes) -> None:
+        self.memory.wait_for(lambda: text in self.memory.stream(run_id, "log"))
+
+    def is_clean(self) -> bool:
+        return not any((self.folder / "boxes").glob("*-*"))
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    folder = Path(tempfile.mkdtemp(prefix="nsml-test-"))
+    folder.chmod(0o711)
+    server = AgentServer()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    site = Site(folder, server)
+    yield site
+    for agent in site.agents:
+        agent.leave()
+    server.shutdown()
+    server.server_close()
+    cleaner = ProcessRunner(folder / "boxes", site.sdk, {"default": site.interpreter}, site.confinement)
+    for box in cleaner.reattach():
+        cleaner.stop(box, at_once=True)
+        finish(cleaner, box)
+    shutil.rmtree(folder)
+
+
+def finish(runner: ProcessRunner, box: Any) -> None:
+    watch = runner.watch(box)
+    while watch.exit() is None:
+        watch.wait()
+    watch.close()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Wait for something that nobody announces, looking often."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        pause = threading.Event()
+        for _ in range(3000):
+            if condition():
+                return
+            pause.wait(0.01)
+        raise TimeoutError("it did not come")
+
+    return wait

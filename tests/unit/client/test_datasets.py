@@ -1,0 +1,132 @@
+"""`nsmlctl dataset`: pushing, listing, boards."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def a_platform_that_takes_everything(platform: Any, folder: Path) -> None:
+    (folder / "data" / "test").mkdir(parents=True)
+    (folder / "data" / "data_loader.py").write_text("loader")
+    (folder / "data" / "test" / "test_label").write_text("1\n")
+    platform.on("GET", "/platform", {"version": "0.1.0", "limits": {"upload_files": 1}})
+    platform.on("POST", "/blobs/missing", lambda call: {"missing": call.content["hashes"]})
+    platform.on("POST", "/packs", {})
+    platform.on("PUT", "/datasets/kin", {"name": "kin"})
+
+
+def pushed(platform: Any) -> Any:
+    return platform.called("PUT", "/datasets/kin")[-1].content
+
+
+def test_a_push_sends_the_folder_and_what_was_typed(nsmlctl: Run, platform: Any) -> None:
+    words = ["push", "kin", "data", "-l", "--metric", "mse", "--order", "ascending", "--description", "d", "-f"]
+    assert "Dataset kin is pushed" in nsmlctl("dataset", *words).out
+    wish = pushed(platform)
+    assert [file["path"] for file in wish.pop("tree")["files"]] == ["data_loader.py", "test/test_label"]
+    assert wish == {"leaderboard": True, "metric": "mse", "order": "ascending", "description": "d", "force": True}
+
+
+def test_accuracy_is_the_metric_unless_said(nsmlctl: Run, platform: Any) -> None:
+    nsmlctl("dataset", "push", "kin", "data")
+    assert (pushed(platform)["metric"], pushed(platform)["order"], pushed(platform)["force"]) == (
+        "accuracy",
+        None,
+        False,
+    )
+
+
+@pytest.mark.parametrize("typed", ["judge.py", "evaluation.py"])
+def test_an_own_evaluation_becomes_evaluation_py_and_the_metric_custom(
+    nsmlctl: Run, platform: Any, folder: Path, typed: str
+) -> None:
+    place = folder if typed == "judge.py" else folder / "data"
+    (place / typed).write_text("print(1)")
+    nsmlctl("dataset", "push", "kin", "data", "-e", typed)
+    hashes = {file["path"]: file["hash"] for file in pushed(platform)["tree"]["files"]}
+    assert hashes["evaluation.py"] == blake3(b"print(1)").hexdigest()
+    assert pushed(platform)["metric"] == "custom"
+
+
+def test_a_missing_evaluation_is_named(nsmlctl: Run, platform: Any) -> None:
+    outcome = nsmlctl("dataset", "push", "kin", "data", "-e", "judge.py")
+    assert outcome.code == 2
+    assert "judge.py: there is no such file" in outcome.err
+
+
+def test_a_dataset_is_a_folder(nsmlctl: Run, platform: Any) -> None:
+    outcome = nsmlctl("dataset", "push", "kin", "nothing")
+    assert outcome.code == 2
+    assert "'nothing' is not a folder" in outcome.err
+    assert platform.calls == []
+
+
+def test_what_the_server_finds_wrong_is_told(nsmlctl: Run, platform: Any, refuse: Any) -> None:
+    platform.on("PUT", "/datasets/kin", refuse(422, "invalid", "test/test_data is missing."))
+    outcome = nsmlctl("dataset", "push", "kin", "data", "-l")
+    assert outcome.code == 1
+    assert "test/test_data is missing." in outcome.err
+
+
+def test_ctrl_c_in_the_upload_changes_nothing_and_says_so(nsmlctl: Run, platform: Any) -> None:
+    platform.on("POST", "/packs", KeyboardInterrupt())
+    outcome = nsmlctl("dataset", "push", "kin", "data")
+    assert outcome.code == 130
+    assert "no dataset was made or changed" in outcome.err
+    assert not platform.called("PUT", "/datasets/kin")
+
+
+def test_data_in_a_folder_that_programs_leave_out_is_pushed(nsmlctl: Run, platform: Any, folder: Path) -> None:
+    (folder / "data" / "venv").mkdir()
+    (folder / "data" / "venv" / "x").write_text("x")
+    nsmlctl("dataset", "push", "kin", "data")
+    assert "venv/x" in [file["path"] for file in pushed(platform)["tree"]["files"]]
+
+
+def test_ls_has_nsml_s_columns(nsmlctl: Run, platform: Any) -> None:
+    kin = {"name": "kin", "size": 1000, "updated_at": "2020-01-01T00:00:00Z", "owner": "kim", "description": "pairs"}
+    platform.on("GET", "/datasets", {"datasets": [kin]})
+    title, _, line = nsmlctl("dataset", "ls").out.splitlines()
+    assert title.split() == ["Name", "Size", "Last", "Modified", "Author", "Description", "Tag"]
+    for text in ("kin", "1.00 kB", "years ago", "kim", "pairs"):
+        assert text in line
+
+
+ENTRY = {
+    "rank": 1, "owner": "kim", "score": 0.834684775998, "submitted_at": "2020-01-01T00:00:00Z",
+    "session": "kim/kin/1", "checkpoint": "3", "args": "--lr 1", "count": 2,
+}  # fmt: skip
+
+
+class TestBoard:
+    def test_the_board_has_nsml_s_columns_and_every_digit(self, nsmlctl: Run, platform: Any) -> None:
+        platform.on("GET", "/datasets/kin/board", {"dataset": "kin", "entries": [ENTRY]})
+        title, _, line = nsmlctl("dataset", "board", "kin").out.splitlines()
+        assert title.split() == ["Owner", "Score", "Submitted", "Session", "Model", "Args"]
+        for text in ("kim", "0.834684775998", "years ago", "kim/kin/1", "--lr 1"):
+            assert text in line
+
+    def test_mine_and_json(self, nsmlctl: Run, platform: Any) -> None:
+        platform.on("GET", "/datasets/kin/board", {"dataset": "kin", "entries": [ENTRY]})
+        assert json.loads(nsmlctl("dataset", "board", "kin", "--mine", "-j").out)["entries"] == [ENTRY]
+        assert platform.calls[0].query == {"mine": "1"}
+
+    def test_an_unknown_dataset_is_exit_code_4(self, nsmlctl: Run, platform: Any, refuse: Any) -> None:
+        platform.on("GET", "/datasets/kni/board", refuse(404, "no_such_dataset", "There is no dataset kni."))
+        assert nsmlctl("dataset", "board", "kni").code == 4
+
+
+def test_removing_asks_unless_it_is_said(nsmlctl: Run, platform: Any) -> None:
+    platform.on("DELETE", "/datasets/kin", {})
+    outcome = nsmlctl("dataset", "rm", "kin")
+    assert outcome.code == 2
+    assert "add -f" in outcome.err
+    assert platform.calls == []
+    assert nsmlctl("dataset", "rm", "-f", "kin").code == 0

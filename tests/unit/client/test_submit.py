@@ -1,0 +1,116 @@
+"""`nsmlctl submit`: phases as they come, then score and rank, or the reason why not."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nsmlctl.errors import ServerAway
+
+Run = Callable[..., Any]
+HAND_IN = "/sessions/kim/kin/1/submissions"
+
+
+@pytest.fixture(autouse=True)
+def a_platform_that_scores(platform: Any, submission: Any) -> None:
+    platform.on("POST", HAND_IN, submission())
+    platform.on(
+        "GET",
+        "/submissions/7",
+        submission(version=2, state="predicting", phase="load"),
+        submission(version=3, state="scoring"),
+        submission(version=4, state="scored", final=True, score=0.9855, rank=2, best=True),
+    )
+
+
+def test_each_phase_is_told_then_score_and_rank(nsmlctl: Run) -> None:
+    outcome = nsmlctl("submit", "kim/kin/1")
+    assert outcome.code == 0
+    assert outcome.out.splitlines() == ["Score: 0.9855", "Rank: 2 on kin", "Done"]
+    told = [line.split("] ")[1] for line in outcome.err.splitlines() if line.startswith("[")]
+    assert told == ["queued", "predicting: load", "scoring"]
+
+
+def test_the_next_answer_is_asked_for_when_something_changes(nsmlctl: Run, platform: Any) -> None:
+    nsmlctl("submit", "kim/kin/1")
+    assert [call.query["seen"] for call in platform.called("GET", "/submissions/7")] == ["1", "2", "3"]
+    assert all(int(call.query["wait"]) >= 10 for call in platform.called("GET", "/submissions/7"))
+
+
+def test_the_checkpoint_is_the_server_s_choice_unless_named(nsmlctl: Run, platform: Any) -> None:
+    nsmlctl("submit", "kim/kin/1")
+    nsmlctl("submit", "kim/kin/1", "best")
+    assert [call.content["checkpoint"] for call in platform.called("POST", HAND_IN)] == [None, "best"]
+
+
+def test_a_score_below_one_s_best_says_so(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    ended = submission(state="scored", final=True, score=0.1, rank=2, best=False)
+    platform.on("POST", HAND_IN, ended)
+    assert "Rank: 2 on kin; your best score stays" in nsmlctl("submit", "kim/kin/1").out
+
+
+def test_a_failure_is_exit_code_1_with_its_sentence(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    message = "load: FileNotFoundError in main.py line 12: open('vocab.pkl')."
+    ended = submission(state="failed", final=True, reason="load_failed", message=message)
+    platform.on("GET", "/submissions/7", ended)
+    outcome = nsmlctl("submit", "kim/kin/1")
+    assert outcome.code == 1
+    assert message in outcome.err
+    assert outcome.out == ""
+
+
+def test_json_is_the_submission_alone_also_when_it_failed(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    assert json.loads(nsmlctl("submit", "kim/kin/1", "-j").out)["score"] == 0.9855
+    platform.on("GET", "/submissions/7", submission(state="failed", final=True, message="No."))
+    outcome = nsmlctl("submit", "kim/kin/1", "-j")
+    assert json.loads(outcome.out)["message"] == "No."
+    assert outcome.code == 1
+
+
+def test_a_waiting_submit_says_for_what(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    platform.on(
+        "POST", HAND_IN, submission(waiting={"text": "both lanes are busy; 1. in line", "position": 1, "seconds": 0})
+    )
+    assert "queued, both lanes are busy; 1. in line" in nsmlctl("submit", "kim/kin/1").err
+
+
+def test_no_wait_leaves_at_once_and_says_where_to_look(nsmlctl: Run, platform: Any) -> None:
+    outcome = nsmlctl("submit", "kim/kin/1", "--no-wait")
+    assert outcome.code == 0
+    assert "nsmlctl dataset board kin --mine" in outcome.out
+    assert not platform.called("GET", "/submissions/7")
+
+
+def test_ctrl_c_leaves_the_submit_going_and_tells_how_to_look_again(nsmlctl: Run, platform: Any) -> None:
+    platform.on("GET", "/submissions/7", KeyboardInterrupt())
+    outcome = nsmlctl("submit", "kim/kin/1")
+    assert outcome.code == 130
+    assert "Submit 7 goes on" in outcome.err
+    assert "nsmlctl dataset board kin --mine" in outcome.err
+
+
+def test_ctrl_c_while_it_is_handed_in_still_tells_which_it_is(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    def interrupted(_: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return submission()
+
+    platform.on("POST", HAND_IN, interrupted)
+    outcome = nsmlctl("submit", "kim/kin/1")
+    assert outcome.code == 130
+    assert "Submit 7 goes on" in outcome.err
+
+
+def test_a_server_that_restarts_meanwhile_is_waited_for(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    ended = submission(state="scored", final=True, score=1.0, rank=1, best=True)
+    platform.on("GET", "/submissions/7", ServerAway("away"), ServerAway("away"), ended)
+    assert "Score: 1.0" in nsmlctl("submit", "kim/kin/1").out
+
+
+def test_no_such_checkpoint_is_exit_code_4(nsmlctl: Run, platform: Any, refuse: Any) -> None:
+    platform.on("POST", HAND_IN, refuse(404, "no_such_checkpoint", "kim/kin/1 has no checkpoint 9.", hint="It has: 1."))
+    outcome = nsmlctl("submit", "kim/kin/1", "9")
+    assert outcome.code == 4
+    assert "It has: 1." in outcome.err

@@ -1,0 +1,195 @@
+"""The pages: what they show, to whom, and that nothing a stranger wrote is taken for markup."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from nsml_server.storage.tables import Checkpoint, Dataset, Run, Session, Submission, User
+from nsml_server.web import logtext
+
+PUBLIC = ["/", "/leaderboard/kin", "/login", "/enter/some-code", "/status"]
+OWN = ["/sessions", "/session/mina/kin/1", "/submission/1"]
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+
+
+class Tags(HTMLParser):
+    """The elements of a page and their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("path", PUBLIC)
+def test_anybody_may_see_what_is_public(stranger: TestClient, path: str, language: str) -> None:
+    answer = stranger.get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 200
+    assert f'<html lang="{language}">' in answer.text
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("path", [*PUBLIC, *OWN])
+def test_a_participant_sees_the_pages_of_their_own(mina: TestClient, path: str, language: str) -> None:
+    answer = mina.get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", [*OWN, "/session/mina/kin/1/metrics", "/session/mina/kin/1/log", "/leaderboard/kin?mine=1"]
+)
+def test_without_a_login_one_is_led_to_it_and_back(stranger: TestClient, path: str) -> None:
+    answer = stranger.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login?next=/")
+
+
+@pytest.mark.parametrize("rest", ["", "/metrics", "/log", "/live"])
+def test_somebody_else_s_session_is_not_there(juno: TestClient, rest: str) -> None:
+    assert juno.get(f"/session/mina/kin/1{rest}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/submission/1", "/submission/1/live", "/submission/99", "/submission/x", "/leaderboard/none",
+                                  "/leaderboard/none/live", "/session/juno/kin/1", "/session/juno/kin/one", "/nowhere"])  # fmt: skip
+def test_what_is_not_one_s_own_looks_like_what_does_not_exist(juno: TestClient, path: str) -> None:
+    answer = juno.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "mina" not in answer.text
+
+
+def test_programs_get_no_page_for_an_address_that_is_not_there(stranger: TestClient) -> None:
+    assert stranger.get("/api/v1/nowhere").headers["content-type"] == "application/json"
+    assert stranger.get("/nowhere", headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+def test_the_board_names_metric_order_and_who_is_where(stranger: TestClient) -> None:
+    text = stranger.get("/leaderboard/kin").text
+    for shown in ("accuracy", "higher is better", "mina", "0.834685", "mina/kin/1"):
+        assert shown in text
+    assert 'class="own"' not in text
+    assert 'href="/session/mina/kin/1"' not in text
+
+
+def test_one_s_own_rows_stand_out(mina: TestClient, juno: TestClient) -> None:
+    assert 'class="own"' in mina.get("/leaderboard/kin").text
+    assert 'class="own"' not in juno.get("/leaderboard/kin").text
+    assert "0.834685" in mina.get("/leaderboard/kin?mine=1").text
+    assert "No score yet." in juno.get("/leaderboard/kin?mine=1").text
+
+
+def test_a_board_without_scores_says_how_to_get_the_first(site: Any, stranger: TestClient) -> None:
+    site.change(Dataset, 1, name="empty")
+    with site.platform.database.write() as tx:
+        tx.connection().exec_driver_sql("DELETE FROM bests")
+    text = stranger.get("/leaderboard/empty").text
+    assert "No score yet." in text
+    assert "nsmlctl run -d empty main.py" in text
+
+
+def test_a_dataset_without_a_board_has_no_board_page(site: Any, stranger: TestClient) -> None:
+    site.change(Dataset, 1, leaderboard=False)
+    assert stranger.get("/leaderboard/kin").status_code == 404
+    assert "kin" in stranger.get("/").text
+
+
+def test_a_session_shows_state_checkpoints_submissions_and_log(site: Any, mina: TestClient) -> None:
+    site.write_log(b"epoch 1\nepoch 2\n")
+    text = mina.get("/session/mina/kin/1").text
+    for shown in ("Running", "main.py", "--epochs 3", "first try", "train/loss", "Submit", "0.834685", "epoch 2"):
+        assert shown in text
+
+
+def test_why_a_session_waits_and_why_it_failed_is_said(site: Any, mina: TestClient) -> None:
+    site.change(Run, 1, state="queued", wait_text="waits for a GPU; two are in use", wait_position=4)
+    text = mina.get("/session/mina/kin/1").text
+    assert "waits for a GPU; two are in use" in text
+    assert "position 4 in the queue" in text
+    site.change(Run, 1, state="failed", reason="exit_code", message="The program ended with exit code 3.", exit_code=3)
+    text = mina.get("/session/mina/kin/1").text
+    assert "The program ended with exit code 3." in text
+    assert "/stop" not in text
+
+
+def test_everybody_is_told_when_the_platform_is_for_people_one_trusts(site: Any, stranger: TestClient) -> None:
+    warning = "This platform is for people you trust."
+    assert warning not in stranger.get("/").text
+    with site.platform.database.write() as tx:
+        tx.connection().exec_driver_sql(
+            "INSERT INTO nodes (name, capacity, connected, seen_at) VALUES "
+            """('local', '{"cpus": 2, "memory": 1000000000, "gpus": [], "confinement": "none"}', 1, 1790000000)"""
+        )
+    for path in PUBLIC:
+        assert warning in stranger.get(path).text
+    assert "local" in stranger.get("/status").text
+
+
+@pytest.mark.parametrize("path", ["/", "/leaderboard/kin", "/sessions", "/session/mina/kin/1", "/submission/1"])
+def test_nothing_a_person_wrote_becomes_markup(site: Any, mina: TestClient, path: str) -> None:
+    site.change(Dataset, 1, description=EVIL, metric=EVIL)
+    site.change(User, 1, name=EVIL) if path == "/leaderboard/kin" else None
+    site.change(Session, 1, memo=EVIL, args=EVIL, entry=EVIL, image=EVIL)
+    site.change(Run, 1, state="failed", reason=EVIL[:32], message=EVIL, summary={EVIL: EVIL}, ended_at=1_790_000_000.0)
+    site.change(Checkpoint, 1, name=EVIL, summary={EVIL: EVIL})
+    site.change(Submission, 1, state="failed", checkpoint=EVIL, message=EVIL, reason=EVIL[:32], phase=EVIL[:32])
+    site.write_log(f"{EVIL}\n".encode())
+    html = mina.get(path).text
+    tags = Tags(html).found
+    assert not [tag for tag, attributes in tags if tag == "script" and "src" not in attributes]
+    assert not [tag for tag, attributes in tags if any(name.startswith("on") for name in attributes)]
+    assert not [attributes for tag, attributes in tags if tag == "img" and attributes.get("src") == "x"]
+    assert "&lt;script&gt;" in html
+
+
+def test_a_huge_binary_log_stays_small_and_harmless(site: Any, mina: TestClient) -> None:
+    site.write_log(bytes(range(256)) * 8192 + "\x1b[31m끝<b>\n".encode())
+    html = mina.get("/session/mina/kin/1").text
+    assert len(html) < 4 * logtext.TAIL
+    assert "끝&lt;b&gt;" in html
+    assert "\x1b" not in html
+    assert "are left out here" in html
+
+
+def test_the_whole_log_is_plain_text_and_nothing_else(site: Any, mina: TestClient) -> None:
+    site.write_log(EVIL.encode() * 3)
+    answer = mina.get("/session/mina/kin/1/log")
+    assert answer.content == EVIL.encode() * 3
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "sandbox"
+
+
+def test_no_page_names_another_site(mina: TestClient) -> None:
+    for path in [*PUBLIC, *OWN]:
+        assert not re.findall(r'(?:src|href|action)="(?:https?:)?//[^"]*', mina.get(path).text)
+
+
+def test_curves_have_at_most_a_thousand_points(site: Any, mina: TestClient) -> None:
+    line = '{"k":"report","t":%d,"values":{"train/loss":%f},"step":%d,"summary":true}\n'
+    site.platform.streams.append(1, "events", 0, "".join(line % (i, i / 7, i) for i in range(5000)).encode())
+    curve = mina.get("/session/mina/kin/1/metrics").json()["series"]["train/loss"]
+    assert len(curve["step"]) == len(curve["value"]) == len(curve["time"]) <= 1000
+    assert curve["step"][-1] == 4999
+
+
+def test_the_language_can_be_chosen_and_is_kept(stranger: TestClient) -> None:
+    assert '<html lang="ko">' in stranger.get("/?lang=ko").text
+    assert '<html lang="ko">' in stranger.get("/status", headers={"Accept-Language": "en"}).text
+    assert '<html lang="en">' in stranger.get("/status?lang=en").text
+    assert '<html lang="en">' in stranger.get("/?lang=<script>").text
+
+
+def test_assets_are_kept_for_good_by_their_content(stranger: TestClient) -> None:
+    address = re.search(r'href="(/static/site\.css\?v=\w+)"', stranger.get("/").text)
+    assert address
+    answer = stranger.get(address.group(1))
+    assert "immutable" in answer.headers["cache-control"]
+    assert stranger.get("/static/../pages.py").status_code == 404

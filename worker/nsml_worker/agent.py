@@ -1,0 +1,185 @@
+"""The node's part in the conversation with the server: which boxes are here, which are to end, which are taken on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+
+import structlog
+
+from nsml_worker.box import Box, BoxId
+from nsml_worker.contract import Capacity
+from nsml_worker.errors import AttemptOver, Leaving, ServerAway, ServerError
+from nsml_worker.materialise import BlobCache
+from nsml_worker.run import Run
+from nsml_worker.runner import Runner
+from nsml_worker.server_api import NodeApi, RunApi
+
+FIRST_HEARTBEAT = 5.0  # seconds between two heartbeats until the server says otherwise
+PARTING = 2.0  # seconds to wait for threads that are busy when the worker leaves
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Taken:
+    """A run's thread. `run` is None until the server has answered the claim."""
+
+    token: str
+    halt: threading.Event
+    thread: threading.Thread | None = None
+    run: Run | None = None
+
+
+class Agent:
+    """Takes runs, keeps their leases, and adopts what an earlier worker left. Every public method may be called by any thread."""
+
+    def __init__(
+        self, server: NodeApi, runner: Runner, cache: BlobCache, capacity: Capacity, halt: threading.Event
+    ) -> None:
+        """`halt` is the event on which `server` gives up waiting."""
+        self._server = server
+        self._runner = runner
+        self._cache = cache
+        self._capacity = capacity
+        self._halt = halt
+        self._lock = threading.Lock()
+        self._taken: dict[str, _Taken] = {}  # by token: one attempt has one
+        self._look = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Adopt the boxes on disk and begin to talk to the server. Does not wait for it."""
+        for box in self._runner.reattach():
+            log.info("box_found", box=str(box.id))
+            halt = threading.Event()
+            self._taken[box.token] = _Taken(box.token, halt, run=self._make_run(box, halt))
+        self._heart.start()
+
+    def take(self, run_id: int, token: str) -> None:
+        """Begin one attempt. The same one a second time is ignored."""
+        with self._lock:
+            if token in self._taken or self._halt.is_set():
+                return
+            taken = self._taken[token] = _Taken(token, threading.Event())
+            taken.thread = threading.Thread(target=self._claim, args=(taken, run_id), name=f"run {run_id}", daemon=True)
+        taken.thread.start()
+
+    def look(self) -> None:
+        """Ask the server now whether something is to stop."""
+        self._look.set()
+
+    def leave(self) -> None:
+        """Say goodbye. Boxes go on, and the next worker on this node adopts them. A second time does nothing."""
+        if self._halt.is_set():
+            return
+        with contextlib.suppress(ServerError):
+            self._server.goodbye()
+        self._halt.set()
+        self._look.set()
+        with self._lock:
+            taken = list(self._taken.values())
+        for one in taken:
+            one.halt.set()
+            if one.run is not None:
+                one.run.leave()
+        for thread in (self._heart, *(one.thread for one in taken)):
+            if thread is not None and thread.is_alive():
+                thread.join(PARTING)
+        self._server.close()
+
+    def boxes(self) -> list[BoxId]:
+        """The attempts that are here."""
+        with self._lock:
+            return sorted(one.run.box.id for one in self._taken.values() if one.run is not None)
+
+    def _beat(self) -> None:
+        """The heartbeat's thread."""
+        try:
+            answer = self._server.hello(self._capacity, self.boxes())
+        except Leaving:
+            return
+        except ServerError:
+            log.exception("hello_refused")
+            return
+        self._drop(answer.get("drop", []))
+        self._resume()
+        pause = float(answer.get("heartbeat", FIRST_HEARTBEAT))
+        while not self._halt.is_set():
+            self._look.wait(pause)
+            self._look.clear()
+            with contextlib.suppress(ServerAway):
+                self._obey()
+
+    def _obey(self) -> None:
+        try:
+            answer = self._server.heartbeat(self.boxes())
+        except ServerAway:
+            raise
+        except ServerError as error:
+            log.error("heartbeat_refused", error=str(error))
+            return
+        self._drop(answer.get("drop", []))
+        for run_id, attempt, why in answer.get("stop", []):
+            run = self._find(BoxId(run_id, attempt))
+            if run is not None:
+                log.info("stopping", box=str(run.box.id), why=why)
+                run.stop()
+
+    def _drop(self, boxes: list[list[int]]) -> None:
+        for run_id, attempt in boxes:
+            run = self._find(BoxId(run_id, attempt))
+            if run is not None:
+                log.info("dropping", box=str(run.box.id))
+                run.abandon()
+
+    def _resume(self) -> None:
+        """Go on with the boxes that were found. One that is to be dropped notices so at once."""
+        with self._lock:
+            found = [one for one in self._taken.values() if one.thread is None and one.run is not None]
+            for one in found:
+                one.thread = threading.Thread(target=self._carry, args=(one,), name="run adopted", daemon=True)
+        for one in found:
+            if one.thread is not None:
+                one.thread.start()
+
+    def _claim(self, taken: _Taken, run_id: int) -> None:
+        """A run's thread."""
+        try:
+            spec = self._server.of_run(run_id, taken.token, taken.halt).claim()
+            box = self._runner.find(spec, taken.token)
+            box.create()
+            run = self._make_run(box, taken.halt)
+        except (AttemptOver, Leaving) as error:
+            log.info("claim_lost", run=run_id, said=str(error))
+            self._forget(taken)
+        except Exception:
+            log.exception("claim_failed", run=run_id)
+            self._forget(taken)
+        else:
+            with self._lock:
+                taken.run = run
+            self._carry(taken)
+
+    def _carry(self, taken: _Taken) -> None:
+        try:
+            if taken.run is not None:
+                taken.run.go()
+        except Exception:
+            log.exception("run_failed", box=str(taken.run and taken.run.box.id))
+        finally:
+            self._forget(taken)
+
+    def _make_run(self, box: Box, halt: threading.Event) -> Run:
+        api: RunApi = self._server.of_run(box.spec.run_id, box.token, halt)
+        return Run(box, self._runner, api, self._cache, halt)
+
+    def _find(self, box: BoxId) -> Run | None:
+        with self._lock:
+            runs = [one.run for one in self._taken.values() if one.run is not None]
+        return next((run for run in runs if run.box.id == box), None)
+
+    def _forget(self, taken: _Taken) -> None:
+        with self._lock:
+            self._taken.pop(taken.token, None)

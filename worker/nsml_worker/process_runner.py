@@ -1,0 +1,264 @@
+"""Boxes made of processes, sealed by what the node offers."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pwd
+import secrets
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import structlog
+
+from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box, write_private
+from nsml_worker.box_plan import Layout, make_plan
+from nsml_worker.confinement import Confinement, rungs
+from nsml_worker.contract import EndReason, Limits, Mount, RunKind, RunSpec
+from nsml_worker.errors import BoxFailed, ImageMissing, RunFailed, SettingsInvalid
+from nsml_worker.interpreter import Interpreter
+from nsml_worker.materialise import BlobCache, Blobs, check_path, lay_out
+from nsml_worker.streaming import Watch
+
+# Users of boxes: the range systemd keeps for services that need one only while they run.
+FIRST_UID, LAST_UID = 61184, 65519
+COMPLAINTS = "complaints"
+SUPERVISE = "import sys; sys.path.insert(0, sys.argv[1]); from nsml_worker.supervisor import main; main(sys.argv[2])"
+# What a sealed box answers: its Python starts, and it cannot read what lies beside it.
+PROBE = "import sys\ntry: open(sys.argv[1]).close()\nexcept OSError: print('sealed')"
+PROBE_SECONDS = 20.0
+GRACE = 10.0  # seconds
+
+log = structlog.get_logger()
+
+
+class ProcessRunner:
+    """Runner with processes. Each box has a supervisor, a process that outlives the worker."""
+
+    name = "process"
+
+    def __init__(
+        self, boxes: Path, sdk: Path, images: dict[str, Interpreter], confinement: Confinement, grace: float = GRACE
+    ) -> None:
+        """`grace`: seconds a program has between being asked to stop and being killed."""
+        self._boxes = boxes
+        self._sdk = sdk
+        self._images = images
+        self._confinement = confinement
+        self._grace = grace
+        self._lock = threading.Lock()
+        self._supervisors: dict[BoxId, int] = {}  # process ids of our children
+        boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
+
+    @property
+    def confinement(self) -> str:
+        """See Runner."""
+        return self._confinement.name
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """See Runner."""
+        return tuple(sorted(self._images))
+
+    def find(self, spec: RunSpec, token: str) -> Box:
+        """See Runner."""
+        return Box(self._boxes / str(BoxId(spec.run_id, spec.attempt)), spec, token)
+
+    def prepare(self, box: Box, blobs: Blobs) -> None:
+        """See Runner."""
+        if box.spec.image not in self._images:
+            raise ImageMissing(f"This node has no image {box.spec.image!r}; it has {', '.join(self.images)}.")
+        box.empty()
+        uid = self._make_user_folders(box)
+        for mount in box.spec.mounts:
+            target = self._place(box, mount)
+            lay_out(mount.tree, target, blobs, writable=mount.writable, uid=uid)
+            if mount.target == "/app":
+                target.chmod(0o700)
+
+    def start(self, box: Box) -> None:
+        """See Runner."""
+        plan = make_plan(box.spec, self._layout(box), self._confinement, self._images[box.spec.image])
+        write_private(box.folder / PLAN, json.dumps(plan))
+        self._supervise(box)
+        watch = self.watch(box)
+        try:
+            while not (box.folder / STARTED).exists():
+                end = watch.exit()
+                if end is not None:
+                    raise BoxFailed(end.detail + self._read_complaints(box))
+                watch.wait()
+        finally:
+            watch.close()
+
+    def watch(self, box: Box) -> Watch:
+        """See Runner."""
+        return Watch(box, self._supervisors.get(box.id) or box.supervisor(), box.is_supervised)
+
+    def stop(self, box: Box, at_once: bool = False) -> None:
+        """See Runner. A box of which the supervisor is only just starting is not reached; ask again."""
+        pid = box.supervisor()
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            fd = os.pidfd_open(pid)
+            try:
+                if box.is_supervised():  # so the process behind the descriptor is the supervisor, and no later one
+                    signal.pidfd_send_signal(fd, signal.SIGQUIT if at_once else signal.SIGTERM)
+            finally:
+                os.close(fd)
+
+    def clean(self, box: Box) -> None:
+        """See Runner."""
+        supervisor = self._supervisors.pop(box.id, None)
+        if supervisor is not None:
+            os.waitpid(supervisor, 0)
+        box.remove()
+
+    def reattach(self) -> list[Box]:
+        """See Runner. A folder without a record is a box that was being removed."""
+        found = []
+        for folder in sorted(self._boxes.iterdir()):
+            box = open_box(folder)
+            if box is None:
+                log.warning("box_without_record", folder=folder.name)
+                continue
+            found.append(box)
+        return found
+
+    def _make_user_folders(self, box: Box) -> int | None:
+        """The folders a program may write to, and the user they belong to: None where it stays the worker's."""
+        with self._lock:
+            uid = self._find_free_user() if os.geteuid() == 0 and self._confinement.name != "none" else None
+            for folder in (box.app, box.home, box.home / "out", box.home / "checkpoints", box.scratch):
+                folder.mkdir(mode=0o700)
+                if uid is not None:
+                    os.chown(folder, uid, uid)
+        (box.folder / "root").mkdir()
+        (box.folder / "views").mkdir(mode=0o711)
+        if uid is not None:  # sticky: what the worker puts there, the program cannot take away or replace
+            os.chown(box.home, os.geteuid(), uid)
+            box.home.chmod(0o1770)
+        return uid
+
+    def _find_free_user(self) -> int:
+        """A user no other box and nobody else has. The owner of a box's code is the box's user."""
+        used = {folder.stat().st_uid for folder in self._boxes.glob("*/app")}
+        for uid in range(FIRST_UID, LAST_UID + 1):
+            if uid not in used and not _is_known(uid):
+                return uid
+        raise BoxFailed("The node has no free user for another box; remove old boxes from its data folder.")
+
+    def _place(self, box: Box, mount: Mount) -> Path:
+        """Where a mount's files are laid out."""
+        relative = check_path(mount.target.lstrip("/"))
+        if mount.target == "/app":
+            return box.app
+        if relative.parts[0] == "nsml":
+            return box.home.joinpath(*relative.parts[1:])
+        hidden = box.folder / "views" / secrets.token_hex(16)
+        hidden.mkdir(mode=0o711)
+        return hidden / relative.name
+
+    def _layout(self, box: Box) -> Layout:
+        """Find again what prepare laid out."""
+        views = {folder.name: folder for folder in (box.folder / "views").glob("*/*")}
+        places: dict[str, Path] = {}
+        for mount in box.spec.mounts:
+            name = mount.target.rsplit("/", 1)[1]
+            places[mount.target] = views[name] if name in views else self._place(box, mount)
+        owner = box.app.stat().st_uid
+        return Layout(box, places, self._sdk, grace=self._grace, uid=owner if owner != os.geteuid() else None)
+
+    def _supervise(self, box: Box) -> None:
+        """Start the supervisor. It holds the lock as its standard input, for as long as it lives."""
+        package = Path(__file__).resolve().parent.parent
+        lock = os.open(box.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._supervisors[box.id] = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", "-c", SUPERVISE, str(package), str(box.folder)],
+                {},
+                file_actions=(
+                    (os.POSIX_SPAWN_DUP2, lock, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, str(box.folder / COMPLAINTS), os.O_WRONLY | os.O_CREAT, 0o600),
+                ),
+                setsid=True,
+                setsigdef=(signal.SIGPIPE,),
+                setsigmask=(),
+            )
+        finally:
+            os.close(lock)
+
+    def _read_complaints(self, box: Box) -> str:
+        said = (box.folder / COMPLAINTS).read_text(errors="replace").strip()
+        return f" {said[-2000:]}" if said else ""
+
+
+def choose_confinement(wanted: str, images: dict[str, Interpreter], sdk: Path, folder: Path) -> Confinement:
+    """The strongest confinement that works on this node, found out by running a program in it.
+
+    Args:
+        wanted: a name, or "auto".
+        folder: where the trial boxes may be made; below the folder of the real ones, so that what surrounds it is the same.
+
+    Raises:
+        SettingsInvalid: the wanted one does not work here.
+    """
+    said = "it needs root"
+    for confinement in rungs(wanted, is_root=os.geteuid() == 0):
+        said = probe(confinement, images, sdk, folder)
+        if not said:
+            return confinement
+        log.info("confinement_unavailable", tried=confinement.name, said=said)
+    raise SettingsInvalid(
+        f"The confinement {wanted!r} does not work on this machine: {said}. Set NSML_CONFINEMENT=auto."
+    )
+
+
+def probe(confinement: Confinement, images: dict[str, Interpreter], sdk: Path, folder: Path) -> str:
+    """Why a confinement does not work here; empty when it does."""
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    canary = folder / "canary"
+    write_private(canary, "not for programs")
+    runner = ProcessRunner(folder / "boxes", sdk, images, confinement)
+    argv = ("python", "-c", PROBE, str(canary))
+    limits = Limits(wall_clock=PROBE_SECONDS)
+    image = next(iter(images))
+    box = runner.find(RunSpec(0, 0, RunKind.TRAIN, "probe", image, argv, (), limits=limits), token="")
+    try:
+        box.create()
+        runner.prepare(box, BlobCache(folder / "cache"))
+        runner.start(box)
+        return _judge(runner, box, confinement)
+    except (RunFailed, OSError) as error:
+        return str(error)
+    finally:
+        runner.clean(box)
+
+
+def _judge(runner: ProcessRunner, box: Box, confinement: Confinement) -> str:
+    watch = runner.watch(box)
+    try:
+        while (end := watch.exit()) is None:
+            watch.wait()
+        said = watch.read("log", 0, 4096).decode("utf-8", "replace").strip()
+    finally:
+        watch.close()
+    if end.reason is EndReason.EXITED and (said == "sealed" or confinement.name == "none"):
+        return ""
+    return said or "a program could read what lies outside its box"
+
+
+def _is_known(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""The worker's settings, read once from its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsml_worker.errors import SettingsInvalid
+
+CONFINEMENTS = ("auto", "bubblewrap", "namespace", "user", "none")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this worker finds its server, its queue and its folder."""
+
+    server_url: str  #: NSML_SERVER_URL: where the server listens, without a path
+    node: str  #: NSML_NODE: this node's name; its queue is `node.<name>`
+    node_token: str  #: read from the file named by NSML_NODE_TOKEN_FILE
+    broker_url: str  #: NSML_BROKER_URL: as Celery writes it
+    data: Path  #: NSML_WORKER_DATA: boxes and the cache of blobs; absolute
+    confinement: str = "auto"  #: NSML_CONFINEMENT: auto takes the strongest that works here
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Settings from variables.
+
+        Raises:
+            SettingsInvalid: a variable is missing, or a file it names cannot be read.
+        """
+        confinement = environment.get("NSML_CONFINEMENT", "auto")
+        if confinement not in CONFINEMENTS:
+            raise SettingsInvalid(f"NSML_CONFINEMENT is {confinement!r}; set it to one of {', '.join(CONFINEMENTS)}.")
+        return cls(
+            server_url=_require(environment, "NSML_SERVER_URL").rstrip("/"),
+            node=_require(environment, "NSML_NODE"),
+            node_token=_read_token(Path(_require(environment, "NSML_NODE_TOKEN_FILE"))),
+            broker_url=_require(environment, "NSML_BROKER_URL"),
+            data=Path(_require(environment, "NSML_WORKER_DATA")).absolute(),
+            confinement=confinement,
+        )
+
+
+def _require(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise SettingsInvalid(f"The variable {name} is not set; `nsmlctl up` sets it, see docs/architecture.md.")
+    return value
+
+
+def _read_token(path: Path) -> str:
+    try:
+        token = path.read_text().strip()
+    except OSError as error:
+        raise SettingsInvalid(f"The node token cannot be read: {error}. Let NSML_NODE_TOKEN_FILE name it.") from error
+    if not token:
+        raise SettingsInvalid(f"The node token in {path} is empty; let the server write a new one.")
+    return token
