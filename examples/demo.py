@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "examples" / "kin"
 NSMLCTL = Path(sys.executable).with_name("nsmlctl")
 START = 60.0  # seconds the platform may take until it answers
+STEP = 300.0  # seconds one command may take; the longest, a training, needs a few
 STOP = 30.0  # seconds it may take to stop
-LOG_TAIL = 40  # lines of its log shown after a failure
+LOG_TAIL, LOG_WIDTH = 40, 300  # lines of its log shown after a failure, and characters of each
 
 
 class DemoError(Exception):
@@ -63,12 +64,17 @@ class Platform:
             time.sleep(0.05)
         raise DemoError(f"The platform did not answer within {START:.0f} seconds.")
 
-    def run(self, *words: str, folder: Path = ROOT, shown: str | None = None) -> None:
+    def run(self, *words: str, folder: Path = ROOT) -> None:
         """A command as a person types it: printed, then carried out."""
-        print(f"\n$ nsmlctl {shown or shlex.join(words)}", flush=True)
-        code = subprocess.run([str(NSMLCTL), *words], cwd=folder, env=self.environment, check=False).returncode
+        typed = shlex.join(words)
+        print(f"\n$ nsmlctl {typed}", flush=True)
+        command = [str(NSMLCTL), *words]
+        try:
+            code = subprocess.run(command, cwd=folder, env=self.environment, timeout=STEP, check=False).returncode
+        except subprocess.TimeoutExpired:
+            raise DemoError(f"`nsmlctl {typed}` did not end within {STEP:.0f} seconds.") from None
         if code != 0:
-            raise DemoError(f"`nsmlctl {shlex.join(words)}` ended with exit code {code}.")
+            raise DemoError(f"`nsmlctl {typed}` ended with exit code {code}.")
 
     def stop(self) -> None:
         """Sessions that still go on first, then server and worker."""
@@ -164,8 +170,8 @@ def explain(platform: Platform, url: str) -> None:
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of a log."""
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
+    """The last lines of a log, each cut to what a terminal shows."""
+    return [line[:LOG_WIDTH] for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]]
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Platform:
 
     def wait_for(self, name: str, timeout: float = 120) -> dict[str, Any]:
         """Wait until the session is over; following its log ends when it does."""
-        self.ctl("logs", "-f", name, timeout=timeout)
+        self.ctl("logs", "-f", name, timeout=timeout, check=False)
         return self.session(name)
 
     def worker_pids(self) -> list[int]:

@@ -21,6 +21,8 @@ BUSY = (429, 502, 503, 504)  # the same request may well be answered a moment la
 LONG_POLL = 20  # seconds the server may hold back the answer about a submission
 
 Json = dict[str, Any]
+# The way and the token to the server when they are others by now, else None.
+LoginAgain = Callable[[], tuple[Transport, str] | None]
 
 
 class Api:
@@ -33,8 +35,10 @@ class Api:
         token: str | None = None,
         away_hint: str | None = None,
         pause: Callable[[float], None] = time.sleep,
+        login_again: LoginAgain | None = None,
     ) -> None:
         self._transport, self._token, self._away_hint, self._pause = transport, token, away_hint, pause
+        self._login_again = login_again
 
     # -- the platform and its people
 
@@ -173,15 +177,32 @@ class Api:
     ) -> Response:
         """One request, its repetitions, and its errors: what comes back is a success."""
         base = {"Accept": "application/json", "User-Agent": f"nsmlctl/{__version__}"}
-        if self._token:
-            base["Authorization"] = f"Bearer {self._token}"
         request = Request(method, ROOT + path, {**base, **(headers or {})}, body)
-        response = self._send(request, RETRY_DELAYS if repeat else (), stream)
+        delays = RETRY_DELAYS if repeat else ()
+        try:
+            response = self._send(request, delays, stream)
+        except CutOff:
+            raise
+        except ServerAway:
+            if not self._renew():
+                raise
+            response = self._send(request, delays, stream)
+        if response.status == 401 and self._renew():
+            response = self._send(request, delays, stream)
         if response.status >= 400:
             raise self._explained(response)
         return response
 
+    def _renew(self) -> bool:
+        """Whether the platform was started anew and is found again."""
+        found = self._login_again() if self._login_again else None
+        if found is not None:
+            self._transport, self._token = found
+        return found is not None
+
     def _send(self, request: Request, delays: tuple[float, ...], stream: bool) -> Response:
+        if self._token:
+            request = request._replace(headers={**request.headers, "Authorization": f"Bearer {self._token}"})
         for attempt, delay in enumerate((*delays, None)):
             try:
                 response = self._transport.send(request)

@@ -49,14 +49,19 @@ def find_login(home: Path, environ: Mapping[str, str]) -> Login:
         if token := environ.get("NSML_TOKEN"):
             return Login(server.rstrip("/"), token, "NSML_SERVER and NSML_TOKEN")
         raise NotLoggedIn("NSML_SERVER is set but NSML_TOKEN is not.", "Set both, or unset NSML_SERVER.")
-    for name, is_local in ((LOGIN, False), (LOCAL_PLATFORM, True)):
-        path = home / name
-        if (found := _read(path)) is not None:
-            return Login(_text(found, "url", path).rstrip("/"), _text(found, "token", path), str(path), is_local)
-    raise NotLoggedIn(
-        "You are not logged in, and no platform was started on this machine.",
-        "`nsmlctl login http://host:8080` logs in to one; `nsmlctl up` starts one here.",
-    )
+    login = _login_in(home / LOGIN) or find_local(home)
+    if login is None:
+        raise NotLoggedIn(
+            "You are not logged in, and no platform was started on this machine.",
+            "`nsmlctl login http://host:8080` logs in to one; `nsmlctl up` starts one here.",
+        )
+    return login
+
+
+def find_local(home: Path) -> Login | None:
+    """The platform of this machine; each start of it leaves another token, and perhaps another address."""
+    login = _login_in(home / LOCAL_PLATFORM)
+    return login and login._replace(is_local=True)
 
 
 def save_login(home: Path, server: str, token: str) -> Path:
@@ -98,6 +103,13 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise NsmlctlError(f"{path} is not one of nsmlctl's files.", f"Remove it: rm '{path}'")
     return content
+
+
+def _login_in(path: Path) -> Login | None:
+    found = _read(path)
+    if found is None:
+        return None
+    return Login(_text(found, "url", path).rstrip("/"), _text(found, "token", path), str(path))
 
 
 def _text(content: dict[str, Any], key: str, path: Path) -> str:

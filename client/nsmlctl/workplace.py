@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 import click
 
-from nsmlctl.config import Login, find_login, home_of, last_dataset
+from nsmlctl.config import Login, find_local, find_login, home_of, last_dataset
 
 if TYPE_CHECKING:
-    from nsmlctl.api import Api
+    from nsmlctl.api import Api, LoginAgain
     from nsmlctl.references import SessionReference
     from nsmlctl.transport import Transport
 
@@ -67,13 +67,31 @@ class Workplace(NamedTuple):
             if login.is_local
             else f"That address comes from {login.source}; `nsmlctl login URL` changes it."
         )
-        return self.api_of(login.server, token=login.token, hint=hint)
+        return self.api_of(login.server, token=login.token, hint=hint, login_again=self._again(login))
 
-    def api_of(self, server: str, *, token: str | None = None, hint: str | None = None) -> Api:
+    def api_of(
+        self, server: str, *, token: str | None = None, hint: str | None = None, login_again: LoginAgain | None = None
+    ) -> Api:
         """To any server."""
         from nsmlctl.api import Api
 
-        return Api(self.connect(server), token=token, away_hint=hint, pause=self.pause)
+        transport = self.connect(server)
+        return Api(transport, token=token, away_hint=hint, pause=self.pause, login_again=login_again)
+
+    def _again(self, login: Login) -> LoginAgain | None:
+        """How a command under way finds the platform of this machine after that was started anew."""
+        if not login.is_local:
+            return None
+
+        def look() -> tuple[Transport, str] | None:
+            nonlocal login
+            found = find_local(self.home)
+            if found is None or found == login:
+                return None
+            login = found
+            return self.connect(found.server), found.token
+
+        return look
 
     def session(self, text: str) -> SessionReference:
         """A session as typed, in the light of this folder's last dataset."""

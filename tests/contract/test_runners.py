@@ -95,7 +95,7 @@ class Bench:
 
     def wait_for_output(self, box: Box) -> None:
         watch = self.runner.watch(box)
-        while not watch.read("log", 0, 1):
+        while b"\n" not in watch.read("log", 0, 100):
             watch.wait()
         watch.close()
 

@@ -36,7 +36,7 @@ def test_an_unknown_dataset_names_the_nearest(platform: Any, tiny: str) -> None:
 
 @pytest.mark.parametrize("name", ["mina/tiny/99", "session/99", "99", "nobody/tiny/1"])
 def test_a_session_that_does_not_exist(platform: Any, tiny: str, name: str) -> None:
-    refused(platform, "logs", name, says=(name.rsplit("/", 1)[1], "nsmlctl ps"))
+    refused(platform, "logs", name, says=(name.rsplit("/", 1)[-1], "nsmlctl ps"))
 
 
 @pytest.mark.parametrize("name", ["a b/c/1", "../../etc/passwd", "mina/tiny/x", ""])

@@ -17,7 +17,9 @@ def kin(platform: Any) -> str:
     platform.ctl(
         "dataset", "push", "kin_phase1", str(KIN / "dataset"), "-l", "--metric", "accuracy", "--order", "descending"
     )
-    name: str = platform.json("run", "-d", "kin_phase1", "main.py", "-a", "--epochs 3", "-m", "first try", cwd=KIN)["name"]
+    name: str = platform.json("run", "-d", "kin_phase1", "main.py", "-a", "--epochs 3", "-m", "first try", cwd=KIN)[
+        "name"
+    ]
     assert platform.wait_for(name)["state"] == "exited"
     return name
 

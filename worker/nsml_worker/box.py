@@ -26,13 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from nsml_worker.contract import EndReason, RunSpec
+from nsml_worker.fields import read_fields
 
 RECORD, PLAN, LOCK, STARTED, EXIT, LOG, EVENTS = (
     "record.json",
-    "plan.json",
+    "plan",
     "lock",
-    "started.json",
-    "exit.json",
+    "started",
+    "exit",
     "log",
     "events.jsonl",
 )
@@ -131,7 +132,7 @@ class Box:
     def read_exit(self) -> Exit | None:
         """How it ended; None while it goes on, or when its supervisor vanished without a word."""
         try:
-            facts = json.loads((self.folder / EXIT).read_bytes())
+            facts = dict(read_fields(str(self.folder / EXIT)))
         except FileNotFoundError:
             return None
         return interpret_exit(facts, reached=(self.folder / STARTED).exists())
@@ -167,9 +168,9 @@ def open_box(folder: Path) -> Box | None:
         return None
 
 
-def interpret_exit(facts: dict[str, Any], reached: bool) -> Exit:
+def interpret_exit(facts: dict[str, str], reached: bool) -> Exit:
     """Read what a supervisor wrote. A status above 128 is a launcher's word for a signal."""
-    status = facts["status"]
+    status = int(facts["status"]) if "status" in facts else None
     number = None
     if status is not None and status < 0:
         number, status = -status, None
@@ -180,9 +181,9 @@ def interpret_exit(facts: dict[str, Any], reached: bool) -> Exit:
         signal=number,
         cause=EndReason(facts["cause"]) if facts["cause"] else None,
         detail=facts["detail"],
-        wall_seconds=facts["wall_seconds"],
-        cpu_seconds=facts["cpu_seconds"],
-        peak_memory=facts["peak_memory"],
+        wall_seconds=float(facts["wall_seconds"]),
+        cpu_seconds=float(facts["cpu_seconds"]),
+        peak_memory=int(facts["peak_memory"]),
     )
 
 

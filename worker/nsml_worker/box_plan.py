@@ -6,10 +6,9 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nsml import _contract as sdk_contract
-from nsml_worker.box import LOG, Box
+from nsml_worker.box import Box
 from nsml_worker.confinement import Bind, Confinement, Plan
 from nsml_worker.contract import RunKind, RunSpec
 from nsml_worker.interpreter import Interpreter
@@ -49,8 +48,10 @@ class Layout:
     grace: float
 
 
-def make_plan(spec: RunSpec, layout: Layout, confinement: Confinement, interpreter: Interpreter) -> dict[str, Any]:
-    """The supervisor's plan.json."""
+def make_plan(
+    spec: RunSpec, layout: Layout, confinement: Confinement, interpreter: Interpreter
+) -> list[tuple[str, str]]:
+    """The fields of the supervisor's plan."""
     seen = [] if confinement.mounts else list_paths(layout)
     launcher = confinement.launch(
         Plan(
@@ -61,20 +62,23 @@ def make_plan(spec: RunSpec, layout: Layout, confinement: Confinement, interpret
             shm=spec.limits.shm,
         )
     )
-    return {
-        "argv": [*launcher, *make_argv(spec, interpreter, seen)],
-        "env": make_environment(spec, interpreter, seen),
-        "log_cap": spec.limits.log,
-        "wall_clock": spec.limits.wall_clock,
-        "memory": spec.limits.memory,
-        "processes": spec.limits.processes,
-        "disk": spec.limits.disk,
-        "disk_folders": [str(path) for path in (layout.box.app, layout.box.home, layout.box.scratch)],
-        "grace": layout.grace,
-        "pid_namespace": confinement.pid_namespace,
+    limits, box = spec.limits, layout.box
+    optional = {
+        "wall_clock": limits.wall_clock,
+        "memory": limits.memory,
+        "processes": limits.processes,
+        "disk": limits.disk,
         "uid": layout.uid,
-        "log": LOG,
     }
+    return [
+        *(("argv", word) for word in (*launcher, *make_argv(spec, interpreter, seen))),
+        *(("env", f"{name}={value}") for name, value in make_environment(spec, interpreter, seen).items()),
+        *((name, str(value)) for name, value in optional.items() if value is not None),
+        *(("disk_folder", str(path)) for path in (box.app, box.home, box.scratch)),
+        ("log_cap", str(limits.log)),
+        ("grace", str(layout.grace)),
+        ("pid_namespace", "yes" if confinement.pid_namespace else "no"),
+    ]
 
 
 def make_argv(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[str, str]]) -> list[str]:

@@ -99,7 +99,7 @@ def lay_out(tree: Tree, folder: Path, blobs: Blobs, *, writable: bool = False, u
 def check_path(text: str) -> PurePosixPath:
     """A relative path that stays where it is put."""
     path = PurePosixPath(text)
-    if not text or "\0" in text or path.is_absolute() or ".." in path.parts or str(path) != text:
+    if not path.parts or "\0" in text or path.is_absolute() or ".." in path.parts or str(path) != text:
         raise UnsafePath(f"The path {text!r} leaves its folder; the server sent a broken tree.")
     return path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import pwd
 import secrets
@@ -20,6 +19,7 @@ from nsml_worker.box_plan import Layout, make_plan
 from nsml_worker.confinement import Confinement, rungs
 from nsml_worker.contract import EndReason, Limits, Mount, RunKind, RunSpec
 from nsml_worker.errors import BoxFailed, ImageMissing, RunFailed, SettingsInvalid
+from nsml_worker.fields import write_fields
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache, Blobs, check_path, lay_out
 from nsml_worker.streaming import Watch
@@ -83,7 +83,7 @@ class ProcessRunner:
     def start(self, box: Box) -> None:
         """See Runner."""
         plan = make_plan(box.spec, self._layout(box), self._confinement, self._images[box.spec.image])
-        write_private(box.folder / PLAN, json.dumps(plan))
+        write_fields(str(box.folder / PLAN), plan)
         self._supervise(box)
         watch = self.watch(box)
         try:

@@ -1,11 +1,17 @@
-"""The processes below a supervisor: who they are, what they use, and how to end them all. Standard library only."""
+"""The processes below a supervisor: who they are, what they use, and how to end them all.
+
+Standard library only, and little of it: the supervisor stands before every start of a program.
+"""
+# ruff: noqa: SIM105  contextlib would cost the supervisor a third of its start
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICK = os.sysconf("SC_CLK_TCK")
@@ -25,18 +31,22 @@ class Use:
         """Look at everything below `root` once."""
         self.memory = self.tasks = 0
         for pid in descendants(root):
-            with contextlib.suppress(OSError, ValueError, IndexError):
+            try:
                 fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
                 self._cpu[pid] = (int(fields[11]) + int(fields[12])) / TICK
                 self.tasks += int(fields[17])
                 self.memory += int(fields[21]) * PAGE
+            except (OSError, ValueError, IndexError):  # it has ended meanwhile
+                continue
         self.cpu_seconds = sum(self._cpu.values())
         self.peak_memory = max(self.peak_memory, self.memory)
 
     def share_memory(self, root: int) -> None:
         """Count pages that several processes share once: forked data loaders share what their parent read."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        try:
             self.memory = sum(read_shared_size(pid) for pid in descendants(root))
+        except IndexError:  # one has ended, or may not be looked at: what was counted before stands
+            pass
 
 
 def descendants(root: int) -> list[int]:
@@ -45,11 +55,13 @@ def descendants(root: int) -> list[int]:
     pending = [root]
     while pending:
         pid = pending.pop()
-        with contextlib.suppress(OSError):
+        try:
             for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  names only, and often
                 children = [int(word) for word in read(f"/proc/{pid}/task/{thread}/children").split()]
                 found += children
                 pending += children
+        except OSError:  # it has ended meanwhile
+            continue
     return found
 
 
@@ -78,12 +90,14 @@ def measure_folder(folder: str) -> int:
     total = 0
     pending = [folder]
     while pending:
-        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
+        except OSError:  # it was removed meanwhile
+            continue
     return total
 
 
@@ -96,8 +110,7 @@ def kill_tree(child: int, uid: int | None) -> None:
     """
     for pid in reversed(descendants(os.getpid())):
         send(pid, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
+    send(-child, signal.SIGKILL)
     if uid is not None:
         _run_forked(lambda: _kill_as(uid))
 
@@ -113,9 +126,11 @@ def kill_until_none(child: int, uid: int | None) -> None:
 
 
 def send(pid: int, number: int) -> None:
-    """Send a signal to a process that may be gone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    """Send a signal to a process that may be gone; to its group when negative."""
+    try:
         os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def read(path: str) -> str:
@@ -138,14 +153,14 @@ def _run_forked(action: Callable[[], None]) -> None:
             action()
         finally:
             os._exit(0)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+    os.waitpid(pid, 0)
 
 
 def _find_numbers(path: str, label: str) -> list[int]:
     """The numbers of one line of a file of /proc."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in read(path).splitlines():
-            if line.startswith(label):
-                return [int(word) for word in line[len(label) :].split() if word.isdigit()]
-    return []
+    try:
+        lines = read(path).splitlines()
+    except OSError:
+        return []
+    found = [line[len(label) :].split() for line in lines if line.startswith(label)]
+    return [int(word) for word in found[0] if word.isdigit()] if found else []

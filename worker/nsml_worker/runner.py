@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from nsml_worker.box import EXIT, LOG, PLAN, STARTED, Box, BoxId, open_box, write_private
+from nsml_worker.box import EXIT, LOG, PLAN, STARTED, Box, BoxId, open_box
 from nsml_worker.contract import Capacity, EndReason, RunSpec
+from nsml_worker.fields import write_fields
 from nsml_worker.materialise import Blobs, lay_out
 from nsml_worker.streaming import Watch
 
@@ -98,9 +98,9 @@ class MemoryRunner:
 
     def start(self, box: Box) -> None:
         """See Runner."""
-        write_private(box.folder / PLAN, "{}")
+        write_fields(str(box.folder / PLAN), [])
         (box.folder / LOG).touch()
-        write_private(box.folder / STARTED, json.dumps({"at": time.time()}))
+        write_fields(str(box.folder / STARTED), [("at", str(time.time()))])
         self._stops[box.id] = threading.Event()
         threading.Thread(target=self._run, args=(box,), name=f"program {box.id}", daemon=True).start()
 
@@ -129,14 +129,14 @@ class MemoryRunner:
         with (box.folder / LOG).open("ab", buffering=0) as log:
             status = self._programs[entry](box, log.write, stop)
         facts = {
-            "status": status,
+            "status": str(status),
             "cause": EndReason.STOPPED.value if stop.is_set() else "",
             "detail": "",
-            "wall_seconds": time.monotonic() - begin,
-            "cpu_seconds": 0.0,
-            "peak_memory": 0,
+            "wall_seconds": str(time.monotonic() - begin),
+            "cpu_seconds": "0",
+            "peak_memory": "0",
         }
-        write_private(box.folder / EXIT, json.dumps(facts))
+        write_fields(str(box.folder / EXIT), facts.items())
         del self._stops[box.id]
 
 

@@ -4,28 +4,23 @@ Started by process_runner in a Python without site packages; standard library on
 program outlive the worker. It stands outside what the program can see or signal, and trusts nothing the program says: output
 reaches it through a pipe, the end through the kernel.
 
-In its folder it reads ``plan.json`` (written by process_runner), appends to ``log``, writes ``started.json`` when the program
-was reached and ``exit.json`` when everything of it is gone. SIGTERM asks the program to stop, SIGQUIT kills it now.
+In its folder it reads ``plan`` (written by process_runner), appends to ``log``, writes ``started`` when the program was
+reached and ``exit`` when everything of it is gone. SIGTERM asks the program to stop, SIGQUIT kills it now.
 """
+# ruff: noqa: SIM105  contextlib, json and subprocess would double what this process costs before every start of a program
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import fcntl
-import json
 import os
 import resource
 import select
 import signal
-import subprocess
 import time
 
 from nsml_worker import process_tree
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from nsml_worker.fields import read_fields, write_fields
+from nsml_worker.supervisor_plan import Plan
 
 LOCK_FD = 0  # locked as long as this process lives; holds its process id
 MARK_FD = 9  # the launcher writes one byte here from inside the sealed box, just before it becomes the program
@@ -44,23 +39,23 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 def main(folder: str) -> None:
     """Run the plan in `folder` to its end."""
     os.chdir(folder)
-    plan = json.loads(process_tree.read("plan.json"))
-    box = Box(plan)
+    box = Box(Plan(read_fields("plan")))
     try:
         box.run()
     except OSError as error:
         box.cause, box.detail = "node_error", f"The box could not be started: {error}."
     box.write_exit()
+    os._exit(0)  # nothing is left to do, and to leave in order takes longer
 
 
 class Box:
     """One program under supervision."""
 
-    def __init__(self, plan: dict[str, Any]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.begin = time.monotonic()
         self.use = process_tree.Use()
-        self.log = Log(plan["log"], plan["log_cap"])
+        self.log = Log("log", plan.log_cap)
         self.launched = False
         self.launch_output = b""
         self.cause = ""  # why we ended it; empty: it ended by itself
@@ -88,8 +83,8 @@ class Box:
                 poller.unregister(output)
             self.obey(wake)
             self.look()
-            self.status = self.child.poll()
-        process_tree.kill_until_none(self.child.pid, self.strays())
+            self.status = self.reap()
+        process_tree.kill_until_none(self.child, self.strays())
         self.read_rest(output)
 
     def start(self) -> tuple[int, int]:
@@ -97,31 +92,31 @@ class Box:
         read_end, write_end = os.pipe()
         os.dup2(write_end, MARK_FD, inheritable=True)
         os.close(write_end)
-        if not self.plan["pid_namespace"]:  # strays become our children instead of vanishing to init
+        if not self.plan.pid_namespace:  # strays become our children instead of vanishing to init
             prctl(PR_SET_CHILD_SUBREAPER, 1)
         output, output_end = os.pipe()
-        self.child = subprocess.Popen(
-            self.plan["argv"],
-            env=self.plan["env"],
-            stdin=subprocess.DEVNULL,
-            stdout=output_end,
-            stderr=output_end,
-            pass_fds=(MARK_FD,),
-            process_group=0,
-            preexec_fn=lambda: prepare_child(self.plan),
-        )
+        self.child = os.fork()
+        if self.child == 0:
+            become_launcher(self.plan, output_end)
         os.close(MARK_FD)
         os.close(output_end)
-        with contextlib.suppress(OSError):
+        try:
             fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        except OSError:  # the node allows this user no more
+            pass
         os.set_blocking(output, False)
         return output, read_end
+
+    def reap(self) -> int | None:
+        """The launcher's exit status once it has ended; negative for a signal."""
+        pid, status = os.waitpid(self.child, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
 
     def take_mark(self, mark: int) -> None:
         """Note that the program was reached; no byte came when the launcher failed before."""
         if os.read(mark, 1):
             self.launched = True
-            write_json("started.json", {"at": time.time()})
+            write_fields("started", [("at", str(time.time()))])
 
     def take_output(self, output: int) -> bool:
         """Move what is there to the log. False: there will never be more."""
@@ -146,21 +141,24 @@ class Box:
 
     def obey(self, wake: int) -> None:
         """Do what signals asked for."""
-        with contextlib.suppress(BlockingIOError):
-            for number in os.read(wake, 64):
-                if number in (signal.SIGTERM, signal.SIGQUIT):
-                    self.end("stopped", gently=number == signal.SIGTERM)
+        try:
+            numbers = os.read(wake, 64)
+        except BlockingIOError:
+            return
+        for number in numbers:
+            if number in (signal.SIGTERM, signal.SIGQUIT):
+                self.end("stopped", gently=number == signal.SIGTERM)
 
     def look(self) -> None:
         """Compare what the program uses with what it may use."""
         now = time.monotonic()
-        wall_clock = self.plan["wall_clock"]
+        wall_clock = self.plan.wall_clock
         if wall_clock is not None and now - self.begin >= wall_clock:
             self.end("wall_clock", gently=True)
         if self.kill_at is not None and now >= self.kill_at:
-            process_tree.kill_tree(self.child.pid, self.strays())
+            process_tree.kill_tree(self.child, self.strays())
         if now >= self.look_at:
-            limited = self.plan["memory"] or self.plan["processes"]
+            limited = self.plan.memory or self.plan.processes
             self.pause = min(self.pause * 2, LIMITED_LOOK if limited else LAST_LOOK)
             self.look_at = now + self.pause
             self.measure(now)
@@ -169,10 +167,10 @@ class Box:
         """End the program when it uses too much of something."""
         self.use.measure(os.getpid())
         cause = find_excess(self.use, self.plan)
-        if not cause and self.plan["disk"] and now >= self.disk_at:
+        if not cause and self.plan.disk and now >= self.disk_at:
             self.disk_at = now + DISK_LOOK
-            used = sum(process_tree.measure_folder(folder) for folder in self.plan["disk_folders"])
-            cause = "disk_full" if used > self.plan["disk"] else ""
+            used = sum(process_tree.measure_folder(folder) for folder in self.plan.disk_folders)
+            cause = "disk_full" if used > self.plan.disk else ""
         if cause:
             self.end(cause, gently=False)
 
@@ -181,23 +179,23 @@ class Box:
         self.cause = self.cause or cause
         if not gently:
             self.kill_at = time.monotonic()
-            process_tree.kill_tree(self.child.pid, self.strays())
+            process_tree.kill_tree(self.child, self.strays())
         elif self.kill_at is None:
-            self.kill_at = time.monotonic() + self.plan["grace"]
-            for pid in process_tree.list_program(os.getpid(), self.plan["pid_namespace"]):
+            self.kill_at = time.monotonic() + self.plan.grace
+            for pid in process_tree.list_program(os.getpid(), self.plan.pid_namespace):
                 process_tree.send(pid, signal.SIGTERM)
 
     def strays(self) -> int | None:
         """The user whose every process belongs to this box, where no pid namespace holds them together."""
-        return None if self.plan["pid_namespace"] else self.plan["uid"]
+        return None if self.plan.pid_namespace else self.plan.uid
 
     def patience(self) -> float:
         """Milliseconds until something has to be looked at."""
         times = [self.look_at]
         if self.kill_at is not None:
             times.append(max(self.kill_at, time.monotonic() + 0.01))
-        if self.plan["wall_clock"] is not None and self.kill_at is None:
-            times.append(self.begin + self.plan["wall_clock"])
+        if self.plan.wall_clock is not None and self.kill_at is None:
+            times.append(self.begin + self.plan.wall_clock)
         return max(0.0, min(times) - time.monotonic()) * 1000 + 0.5
 
     def write_exit(self) -> None:
@@ -207,15 +205,14 @@ class Box:
             said = self.launch_output.decode("utf-8", "replace").strip()
             self.cause, self.detail = "node_error", f"The box could not be started: {said or 'no reason was given.'}"
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        facts = {
-            "status": self.status,
-            "cause": self.cause,
-            "detail": self.detail,
-            "wall_seconds": time.monotonic() - self.begin,
-            "cpu_seconds": max(self.use.cpu_seconds, usage.ru_utime + usage.ru_stime),
-            "peak_memory": max(self.use.peak_memory, usage.ru_maxrss * 1024),
-        }
-        write_json("exit.json", facts)
+        facts = [
+            ("cause", self.cause),
+            ("detail", self.detail),
+            ("wall_seconds", str(time.monotonic() - self.begin)),
+            ("cpu_seconds", str(max(self.use.cpu_seconds, usage.ru_utime + usage.ru_stime))),
+            ("peak_memory", str(max(self.use.peak_memory, usage.ru_maxrss * 1024))),
+        ]
+        write_fields("exit", facts if self.status is None else [("status", str(self.status)), *facts])
 
 
 class Log:
@@ -241,31 +238,43 @@ class Log:
         os.close(self.fd)
 
 
-def find_excess(use: process_tree.Use, plan: dict[str, Any]) -> str:
+def find_excess(use: process_tree.Use, plan: Plan) -> str:
     """The limit that is passed, as an EndReason, or an empty text."""
-    if plan["memory"] and use.memory > plan["memory"]:
+    if plan.memory and use.memory > plan.memory:
         use.share_memory(os.getpid())
-        if use.memory > plan["memory"]:
+        if use.memory > plan.memory:
             return "out_of_memory"
-    if plan["processes"] and use.tasks >= plan["processes"]:
+    if plan.processes and use.tasks >= plan.processes:
         return "too_many_processes"
     return ""
 
 
-def prepare_child(plan: dict[str, Any]) -> None:
-    """Between fork and exec: what the launcher and the program inherit."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if plan["processes"] and (plan["uid"] is not None or plan["pid_namespace"]):
-        # The kernel counts for each user (and user namespace); where the box has none of its own, only `look` counts.
-        resource.setrlimit(resource.RLIMIT_NPROC, (plan["processes"], plan["processes"]))
-    if not plan["pid_namespace"]:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("500")  # when the machine runs out of memory, the program goes first
+def become_launcher(plan: Plan, output: int) -> None:
+    """In the forked child: set what the program inherits, and become its launcher."""
+    try:
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if plan.processes and (plan.uid is not None or plan.pid_namespace):
+            # The kernel counts for each user (and user namespace); where the box has none of its own, only `look` counts.
+            resource.setrlimit(resource.RLIMIT_NPROC, (plan.processes, plan.processes))
+        if not plan.pid_namespace:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+            file.write("500")  # when the machine runs out of memory, the program goes first
+        os.execvpe(plan.argv[0], plan.argv, plan.environment)  # noqa: S606  an argv, no shell
+    except OSError as error:
+        os.write(2, f"{plan.argv[0]}: {error}".encode())
+    finally:
+        os._exit(127)
 
 
 def prctl(option: int, value: int) -> None:
     """See prctl(2)."""
+    import ctypes  # here, because the confinements that are used most do without
+
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
@@ -279,14 +288,6 @@ def listen_for_signals() -> int:
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     return read_end
-
-
-def write_json(name: str, value: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
-    temporary = f".{name}"
-    with open(temporary, "w", encoding="utf-8") as file:  # noqa: PTH123
-        json.dump(value, file)
-    os.rename(temporary, name)  # noqa: PTH104
 
 
 def write_whole(fd: int, data: bytes) -> None:

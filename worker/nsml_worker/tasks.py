@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 from nsml_worker.agent import Agent
 from nsml_worker.contract import TASK_RUN, TASK_STOP, queue_of
 
-POLLING = 0.03  # seconds between two looks into a queue that is a table of a database
+FILE_SCHEME = "sqla+sqlite:"  # the embedded broker
 
 
 def make_app(broker_url: str, node: str, agent: Agent) -> Celery:
     """An application that serves one node's queue. Messages hold an id and a token; the truth is the server's."""
-    if broker_url.startswith("sqla+"):
-        _poll_often()
+    if broker_url.startswith(FILE_SCHEME):  # kombu takes a transport of one's own only under a name it knows
+        TRANSPORT_ALIASES["sqla"] = "nsml_worker.broker_file:WatchedTransport"
     app = Celery("nsml_worker", broker=broker_url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -40,10 +41,3 @@ def make_app(broker_url: str, node: str, agent: Agent) -> Celery:
         agent.look()  # only a hint: what is to stop, the server says
 
     return app
-
-
-def _poll_often() -> None:
-    """The transport's own option for it raises a TypeError in kombu 5.7."""
-    from kombu.transport.sqlalchemy import Transport
-
-    Transport.polling_interval = POLLING

@@ -77,8 +77,13 @@ def phase_line(submission: Json) -> str:
     if submission["final"]:
         return ""
     line = f"{submission['state']}: {submission['phase']}" if submission.get("phase") else str(submission["state"])
-    waiting = waiting_text(submission)
-    return f"{line}, {waiting}" if waiting else line
+    return f"{line}, {waiting_text(submission)}" if _waits(submission) else line
+
+
+def _waits(submission: Json) -> bool:
+    """Has a place in the line, or stood in it for a while: the moment that each half takes to be handed over is not told."""
+    waiting = submission.get("waiting") or {}
+    return bool(waiting.get("position")) or waiting.get("seconds", 0) >= 1
 
 
 def _conclude(submission: Json, as_json: bool) -> None:

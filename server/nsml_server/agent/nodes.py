@@ -38,15 +38,9 @@ class Hello(Boxes):
 @router.post("/nodes/{name}/hello")
 def hello(platform: ThePlatform, token: BearerToken, name: str, said: Hello) -> Json:
     """A worker has started."""
-    try:
-        capacity = Capacity.from_dict(said.capacity)
-    except (ValueError, KeyError) as error:
-        raise Invalid(
-            f"This capacity cannot be read: {error}.", hint="Give worker and server the same version."
-        ) from error
     with platform.database.write() as tx:
         node = accounts.authenticate_node(tx, name, token, platform.now())
-        drop = leases.hello(platform, tx, node, capacity, said.pairs())
+        drop = leases.hello(platform, tx, node, _capacity(said.capacity), said.pairs())
     return Json({"heartbeat": platform.settings.heartbeat, "drop": drop})
 
 
@@ -65,3 +59,12 @@ def goodbye(platform: ThePlatform, token: BearerToken, name: str) -> Json:
     with platform.database.write() as tx:
         leases.goodbye(platform, tx, accounts.authenticate_node(tx, name, token, platform.now()))
     return Json({})
+
+
+def _capacity(said: dict[str, Any]) -> Capacity:
+    try:
+        return Capacity.from_dict(said)
+    except (ValueError, KeyError) as error:
+        raise Invalid(
+            f"This capacity cannot be read: {error}.", hint="Give worker and server the same version."
+        ) from error

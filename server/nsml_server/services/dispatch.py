@@ -9,7 +9,7 @@ import structlog
 from nsml_server.broker import Message
 from nsml_server.services import leases, placing, requests
 from nsml_server.services.platform import Platform
-from nsml_server.storage.repositories import outbox
+from nsml_server.storage.repositories import outbox, runs
 
 HOUSEKEEPING = 3600.0  # seconds between two looks for what may be forgotten
 _PAUSE_AFTER_ERROR = 1.0  # seconds
@@ -45,9 +45,14 @@ class Dispatcher:
 
     def run_once(self) -> None:
         """One round: take back what is overdue, place what waits, send what is to be sent."""
-        leases.sweep(self._platform)
-        placing.place_waiting(self._platform)
-        send_waiting(self._platform)
+        with self._platform.database.read() as tx:
+            found = runs.outstanding(tx, self._platform.now())
+        if found.overdue:
+            leases.sweep(self._platform)
+        if found.overdue or found.queued:
+            placing.place_waiting(self._platform)
+        if any(found):
+            send_waiting(self._platform)
         if self._platform.now() - self._tidied_at > HOUSEKEEPING:
             self._tidied_at = self._platform.now()
             leases.forget_old(self._platform, requests.KEPT)

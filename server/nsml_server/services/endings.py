@@ -13,11 +13,13 @@ from typing import Any
 
 import structlog
 
+from nsml_server.domain import logtail
 from nsml_server.domain.disclosure import Failure, describe_failure
 from nsml_server.domain.reasons import Reason, outcome
 from nsml_server.domain.states import RunState
 from nsml_server.errors import NsmlError
 from nsml_server.services import files, runs, sessions, specs, submissions
+from nsml_server.services.attempts import LOG
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import manifests
@@ -83,8 +85,15 @@ def _end_train(platform: Platform, tx: WriteTransaction, run: Run, reason: Reaso
     facts = {"session": specs.name_of(session), "entry": session.entry, "image": run.image}
     code = _code_reader(platform, manifests.load(tx, session.code))
     limits = specs.limits_of(platform, run)
+    ended = dataclasses.replace(ended, error=ended.error or _error_in_log(platform, run.id))
     failure = describe_failure(ended, code=code, hidden=False, limits=limits, facts=facts)
     runs.end(platform, tx, run, state, failure.reason, failure.message, ended.exit_code)
+
+
+def _error_in_log(platform: Platform, run_id: int) -> dict[str, Any] | None:
+    """A program that fell before it imported the SDK left no line in the journal: its log has the traceback."""
+    begin = max(0, platform.streams.size(run_id, LOG) - logtail.TAIL)
+    return logtail.error_at_end(platform.streams.read(run_id, LOG, begin, logtail.TAIL), platform.clock.now())
 
 
 def _end_predict(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:

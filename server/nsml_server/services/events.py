@@ -13,7 +13,7 @@ from nsml_server.services import attempts, checkpoints, endings, runs, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
 from nsml_server.storage.tables import Run
-from nsml_worker.contract import Ended, EventKind, RunEvent
+from nsml_worker.contract import Ended, EndReason, EventKind, RunEvent
 
 MAX_PREPARING = 200  # characters of what a worker says it is doing
 LATE = 120.0  # seconds a worker has to report the end of a run beyond its time limit
@@ -108,6 +108,8 @@ def _checkpoint(platform: Platform, tx: WriteTransaction, run: Run, data: dict[s
 
 def _ended(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, Any]) -> None:
     ended = Ended.from_dict(data)
+    if ended.reason is EndReason.EXITED:
+        _started(platform, tx, run, {})  # what has ended well was started, whether that was told or not
     endings.conclude(platform, tx, run, Reason(ended.reason), ended)
 
 

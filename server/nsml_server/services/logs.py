@@ -36,10 +36,12 @@ async def follow(platform: Platform, run_id: int, offset: int) -> AsyncIterator[
         async for data in read_from(platform, run_id, offset):
             offset, came = offset + len(data), True
             yield data
-        if over and not came:
+        if came:
+            continue
+        if over:
             return
-        if not came:
-            over = await run_in_threadpool(is_over, platform, run_id)
+        # Looked at after all was read: what was written before the end is read in one more round.
+        over = await run_in_threadpool(is_over, platform, run_id)
         if platform.notices.is_closed and not over:
             raise Unavailable("The server goes down.")
         if not over:

@@ -25,9 +25,6 @@ log = structlog.get_logger()
 
 def place_waiting(platform: Platform) -> int:
     """Give out what is free; returns how many runs got a place."""
-    with platform.database.read() as tx:
-        if not run_rows.queued(tx):
-            return 0
     with platform.database.write() as tx:
         waiting = {run.id: run for run in run_rows.queued(tx)}
         known = {node.name: node for node in nodes.all_nodes(tx)}

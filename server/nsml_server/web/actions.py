@@ -5,58 +5,48 @@ A script of ours gets the part of the page that changed; a browser without scrip
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
 from nsml_server.services import sessions, submissions
-from nsml_server.storage.database import ReadTransaction
-from nsml_server.storage.tables import Session
 from nsml_server.web import readings
+from nsml_server.web.addresses import SESSION, Named, SessionName
 from nsml_server.web.routing import PageRoute
 from nsml_server.web.visit import FormChecked, Visit
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-SESSION = "/session/{user}/{dataset}/{number}"
 
 
 @router.post(f"{SESSION}/stop")
-def stop_session(visit: FormChecked, user: str, dataset: str, number: str) -> Response:
+def stop_session(visit: FormChecked, name: Named) -> Response:
     """End a session's program."""
     with visit.platform.database.write() as tx:
-        session = sessions.stop(visit.platform, tx, _find(visit, tx, user, dataset, number))
-        values = readings.read_session(visit.platform, tx, session)
-    return _answer(visit, "session_state.html", values)
+        sessions.stop(visit.platform, tx, sessions.find(tx, visit.login, *name, None))
+    return _answer(visit, "session_state.html", name)
 
 
 @router.post(f"{SESSION}/memo")
-def change_memo(
-    visit: FormChecked, user: str, dataset: str, number: str, memo: Annotated[str, Form()] = ""
-) -> Response:
+def change_memo(visit: FormChecked, name: Named, memo: Annotated[str, Form()] = "") -> Response:
     """Write another memo."""
     with visit.platform.database.write() as tx:
-        found = _find(visit, tx, user, dataset, number)
-        values = readings.read_session(
-            visit.platform, tx, sessions.change_memo(visit.platform, tx, found, memo.strip())
-        )
-    return _answer(visit, "session_memo.html", values)
+        found = sessions.find(tx, visit.login, *name, None)
+        sessions.change_memo(visit.platform, tx, found, memo.strip())
+    return _answer(visit, "session_memo.html", name)
 
 
 @router.post(f"{SESSION}/submit")
 def submit_checkpoint(
     visit: FormChecked,
-    user: str,
-    dataset: str,
-    number: str,
+    name: Named,
     checkpoint: Annotated[str, Form()],
     once: Annotated[str, Form()],
 ) -> Response:
     """Have a checkpoint scored on the hidden test."""
     with visit.platform.database.write() as tx:
-        session = _find(visit, tx, user, dataset, number)
+        session = sessions.find(tx, visit.login, *name, None)
         submissions.submit(visit.platform, tx, visit.login, session, checkpoint, once)
-        values = readings.read_session(visit.platform, tx, session)
-    return _answer(visit, "session_submissions.html", values)
+    return _answer(visit, "session_submissions.html", name)
 
 
 @router.post("/submission/{number}/cancel")
@@ -69,9 +59,7 @@ def cancel_submission(visit: FormChecked, number: int) -> Response:
     return visit.page("submission_state.html", **readings.read_submission(visit.platform, visit.login, number))
 
 
-def _find(visit: Visit, tx: ReadTransaction, user: str, dataset: str, number: str) -> Session:
-    return sessions.find(tx, visit.login, user, dataset, number, None)
-
-
-def _answer(visit: Visit, part: str, values: dict[str, Any]) -> Response:
+def _answer(visit: Visit, part: str, name: SessionName) -> Response:
+    with visit.platform.database.read() as tx:
+        values = readings.read_session(visit.platform, tx, visit.login, name)
     return visit.page(part, **values) if visit.is_partial else visit.go(values["base"])

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Annotated, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from fastapi import Depends
+
 HOME = "/"
+SESSION = "/session/{user}/{dataset}/{number}"
+
+
+class SessionName(NamedTuple):
+    """A session as an address names it; whether there is one, and whose, the service says."""
+
+    user: str
+    dataset: str
+    number: str
+
+
+def session_named(user: str, dataset: str, number: str) -> SessionName:
+    """Dependency: the session of the address."""
+    return SessionName(user, dataset, number)
+
+
+Named = Annotated[SessionName, Depends(session_named)]
 
 
 def local_address(asked: str | None) -> str:

@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from nsml_server.services import sessions
 from nsml_server.web import logtext, readings
+from nsml_server.web.addresses import SESSION, Named
 from nsml_server.web.following import Following
 from nsml_server.web.routing import PageRoute
 from nsml_server.web.visit import LoggedIn, Visit, Visited
@@ -91,17 +92,15 @@ class SessionStream:
     def __init__(
         self,
         visit: LoggedIn,
-        user: str,
-        dataset: str,
-        number: str,
+        name: Named,
         offset: int = 0,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> None:
         self._visit, self._platform = visit, visit.platform
         with self._platform.database.read() as tx:
-            run = sessions.find(tx, visit.login, user, dataset, number, None).run
+            run = sessions.find(tx, visit.login, *name, None).run
             self._run_id, self._final = run.id, run.state.is_final
-        self._name = (user, dataset, number)
+        self._name = name
         self._offset = _offset_of(last_event_id, offset)
         templates = ("state", "checkpoints", "submissions")
         self._parts = Parts(visit, {part: f"session_{part}.html" for part in templates})
@@ -121,8 +120,7 @@ class SessionStream:
 
     def _changed_parts(self) -> list[ServerSentEvent]:
         with self._platform.database.read() as tx:
-            session = sessions.find(tx, self._visit.login, *self._name, None)
-            values = readings.read_session(self._platform, tx, session)
+            values = readings.read_session(self._platform, tx, self._visit.login, self._name)
         self._final = values["session"]["final"]
         return self._parts.changed(values)
 
@@ -160,7 +158,7 @@ async def follow_submission(stream: Annotated[SubmissionStream, Depends()]) -> A
         yield event
 
 
-@router.get("/session/{user}/{dataset}/{number}/live", response_class=EventSourceResponse)
+@router.get(f"{SESSION}/live", response_class=EventSourceResponse)
 async def follow_session(stream: Annotated[SessionStream, Depends()]) -> AsyncIterator[ServerSentEvent]:
     """A session as it goes on."""
     async for event in stream.events():

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from nsml_server.services import datasets, metrics, nodes, sessions, views
 from nsml_server.services.platform import Platform
 from nsml_server.web import readings
+from nsml_server.web.addresses import SESSION, Named
 from nsml_server.web.i18n import mark
 from nsml_server.web.routing import PageRoute
 from nsml_server.web.visit import LoggedIn, Visited
@@ -57,31 +58,30 @@ def show_sessions(visit: LoggedIn, everything: Annotated[bool, Query(alias="all"
     return visit.page("sessions.html", sessions=shown, everything=everything)
 
 
-@router.get("/session/{user}/{dataset}/{number}")
-def show_session(visit: LoggedIn, user: str, dataset: str, number: str) -> HTMLResponse:
+@router.get(SESSION)
+def show_session(visit: LoggedIn, name: Named) -> HTMLResponse:
     """One session: where it stands, its charts, log, checkpoints and submissions."""
     platform = visit.platform
     with platform.database.read() as tx:
-        session = sessions.find(tx, visit.login, user, dataset, number, None)
-        run_id, values = session.run.id, readings.read_session(platform, tx, session)
-    log = readings.read_log(platform, run_id, final=values["session"]["final"])
+        values = readings.read_session(platform, tx, visit.login, name)
+    log = readings.read_log(platform, values["run_id"], final=values["session"]["final"])
     return visit.page("session.html", log=log, **values)
 
 
-@router.get("/session/{user}/{dataset}/{number}/metrics")
-def read_metrics(visit: LoggedIn, user: str, dataset: str, number: str) -> JSONResponse:
+@router.get(f"{SESSION}/metrics")
+def read_metrics(visit: LoggedIn, name: Named) -> JSONResponse:
     """The curves of a session, for its charts."""
     with visit.platform.database.read() as tx:
-        run_id = sessions.find(tx, visit.login, user, dataset, number, None).run.id
+        run_id = sessions.find(tx, visit.login, *name, None).run.id
     curves = metrics.curves_of(visit.platform, run_id, POINTS)
     return JSONResponse(views.series(curves), headers={"Cache-Control": "no-store"})
 
 
-@router.get("/session/{user}/{dataset}/{number}/log")
-def read_whole_log(visit: LoggedIn, user: str, dataset: str, number: str) -> StreamingResponse:
+@router.get(f"{SESSION}/log")
+def read_whole_log(visit: LoggedIn, name: Named) -> StreamingResponse:
     """The whole log as the program wrote it, as plain text that no browser takes for anything else."""
     with visit.platform.database.read() as tx:
-        run_id = sessions.find(tx, visit.login, user, dataset, number, None).run.id
+        run_id = sessions.find(tx, visit.login, *name, None).run.id
     size = visit.platform.streams.size(run_id, readings.LOG)
     headers = {"Cache-Control": "no-store", "Content-Length": str(size), "Content-Security-Policy": "sandbox"}
     chunks = _chunks(visit.platform, run_id, size)

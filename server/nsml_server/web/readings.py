@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from nsml_server.domain.names import NO_DATASET
 from nsml_server.errors import NotFound, Unauthenticated
-from nsml_server.services import checkpoints, datasets, leaderboard, submissions, views
+from nsml_server.services import checkpoints, datasets, leaderboard, sessions, submissions, views
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
-from nsml_server.storage.tables import Session
 from nsml_server.web import logtext
+from nsml_server.web.addresses import SessionName
 
 LISTED = 100  # rows of a table on a session's page; the command line lists all
 LOG = "log"
@@ -40,14 +40,16 @@ def read_board(platform: Platform, caller: Caller | None, name: str, mine: bool)
         return {"dataset": views.dataset(platform, tx, dataset), "board": board, "newest": _newest(board), "mine": mine}
 
 
-def read_session(platform: Platform, tx: ReadTransaction, session: Session) -> dict[str, Any]:
-    """The session, its newest checkpoints and its newest submissions, newest first."""
+def read_session(platform: Platform, tx: ReadTransaction, caller: Caller, name: SessionName) -> dict[str, Any]:
+    """The caller's session, its newest checkpoints and its newest submissions, newest first. Raises NotFound."""
+    session = sessions.find(tx, caller, *name, None)
     saved = checkpoints.of_session(tx, session)
     submitted = submissions.of_session(tx, session)
     newest = [(checkpoint, checkpoints.tree_of(tx, checkpoint)) for checkpoint in reversed(saved[-LISTED:])]
     shown = views.session(platform, tx, session)
     return {
         "session": shown,
+        "run_id": session.run.id,
         "base": f"/session/{quote(shown['name'])}",
         "has_dataset": session.dataset != NO_DATASET,
         "checkpoints": views.checkpoints(newest),

@@ -18,6 +18,7 @@ from nsml_server.web.headers import SafeHeaders
 from nsml_server.web.rendering import STATIC
 from nsml_server.web.routing import NO_SUCH_PAGE, show_error
 
+FORM = 64 * 2**10  # bytes of one form
 YEAR = 365 * 24 * 3600  # seconds
 PROGRAMS = ("/api/", "/agent/", "/static/")  # addresses below which no person looks
 
@@ -42,7 +43,7 @@ def install(app: FastAPI) -> None:
 
     Call it after the application's own error handlers were added: addresses that nothing answers get a page from here on.
     """
-    app.include_router(router)
+    app.include_router(router, max_body_size=FORM)
     app.mount("/static", Assets(directory=STATIC), name="static")
     app.add_middleware(SafeHeaders)
     others: Callable[[Request, Any], Awaitable[Response]] = app.exception_handlers.get(  # type: ignore[assignment]

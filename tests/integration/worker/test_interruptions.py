@@ -64,7 +64,7 @@ def test_a_box_that_ended_while_no_worker_looked_is_told_by_the_next(site: Any, 
     site.wait_for_output(1, b"line 10\n")
     first.leave()
     tell_enough(site, box)
-    wait_until(lambda: (site.folder / "boxes" / str(box) / "exit.json").exists())
+    wait_until(lambda: (site.folder / "boxes" / str(box) / "exit").exists())
     site.start_worker()
     assert site.memory.wait_for_end(box).reason is EndReason.EXITED
     check_nothing_lost(site, box)
@@ -76,7 +76,7 @@ def test_what_a_box_says_while_the_server_is_away_arrives_afterwards(site: Any, 
     site.wait_for_output(1, b"line 10\n")
     site.server.broken.set()
     tell_enough(site, box)
-    wait_until(lambda: (site.folder / "boxes" / str(box) / "exit.json").exists())
+    wait_until(lambda: (site.folder / "boxes" / str(box) / "exit").exists())
     site.server.broken.clear()
     assert site.memory.wait_for_end(box).reason is EndReason.EXITED
     check_nothing_lost(site, box)

@@ -164,3 +164,53 @@ def test_a_short_session_name_travels_with_the_near_dataset(api: Api, platform: 
     api.change_memo(parse_session("3", near="kin"), "new")
     assert platform.calls[0].query == {"near": "kin"}
     assert json.loads(platform.calls[0].body) == {"memo": "new"}
+
+
+class TestAPlatformStartedAnew:
+    @pytest.fixture
+    def local(self, place: Workplace, platform: Any) -> Workplace:
+        """Logged in by what the platform of this machine wrote; each address has its own way."""
+        self.write(place, "http://first", "one")
+        return place._replace(environ={})
+
+    @staticmethod
+    def write(place: Workplace, url: str, token: str) -> None:
+        place.home.mkdir(exist_ok=True)
+        (place.home / "platform.json").write_text(json.dumps({"url": url, "token": token}))
+
+    def test_a_command_under_way_takes_its_new_token(self, local: Workplace, platform: Any, refuse: Any) -> None:
+        api = local.api()
+        self.write(local, "http://first", "two")
+        platform.on("GET", "/me", refuse(401, "unauthenticated", "This token is not known."), {"user": "kim"})
+        assert api.me() == {"user": "kim"}
+        assert [call.headers["Authorization"] for call in platform.calls] == ["Bearer one", "Bearer two"]
+
+    def test_a_command_under_way_finds_its_new_address(self, local: Workplace, platform: Any) -> None:
+        api = local.api()
+        self.write(local, "http://second", "two")
+        platform.on("GET", "/me", ServerAway("No platform answers at http://first."), {"user": "kim"})
+        assert api.me() == {"user": "kim"}
+
+    def test_a_token_that_is_wrong_all_the_same_is_asked_once(
+        self, local: Workplace, platform: Any, refuse: Any
+    ) -> None:
+        platform.on("GET", "/me", lambda call: refuse(401, "unauthenticated", "This token is not known."))
+        with pytest.raises(NotLoggedIn):
+            local.api().me()
+        assert len(platform.calls) == 1
+
+    def test_a_platform_that_is_gone_is_away(self, local: Workplace, platform: Any) -> None:
+        api = local.api()
+        (local.home / "platform.json").unlink()
+        platform.on("GET", "/me", ServerAway("No platform answers at http://first."))
+        with pytest.raises(ServerAway) as caught:
+            api.me()
+        assert "nsmlctl up" in str(caught.value.hint)
+
+    def test_a_login_elsewhere_made_meanwhile_is_not_taken(self, local: Workplace, platform: Any, refuse: Any) -> None:
+        api = local.api()
+        (local.home / "login.json").write_text(json.dumps({"url": "http://elsewhere", "token": "other"}))
+        platform.on("GET", "/me", lambda call: refuse(401, "unauthenticated", "This token is not known."))
+        with pytest.raises(NotLoggedIn):
+            api.me()
+        assert [call.headers["Authorization"] for call in platform.calls] == ["Bearer one"]

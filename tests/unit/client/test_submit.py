@@ -77,6 +77,11 @@ def test_a_waiting_submit_says_for_what(nsmlctl: Run, platform: Any, submission:
     assert "queued, both lanes are busy; 1. in line" in nsmlctl("submit", "kim/kin/1").err
 
 
+def test_the_moment_of_being_handed_over_is_not_called_waiting(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    platform.on("POST", HAND_IN, submission(waiting={"text": "waits for a place", "position": None, "seconds": 0.01}))
+    assert "waits" not in nsmlctl("submit", "kim/kin/1").err
+
+
 def test_no_wait_leaves_at_once_and_says_where_to_look(nsmlctl: Run, platform: Any) -> None:
     outcome = nsmlctl("submit", "kim/kin/1", "--no-wait")
     assert outcome.code == 0

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from nsml_server.domain.states import RunState
 from nsml_server.errors import AttemptOver
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.tables import Attempt, DatasetVersion, Run
+from nsml_server.storage.tables import Attempt, DatasetVersion, Outgoing, Run
 from nsml_worker.contract import RunKind
 
 UNDER_WAY = [state for state in RunState if not state.is_final]
 ON_A_NODE = [state for state in UNDER_WAY if state is not RunState.QUEUED]
+
+
+class Outstanding(NamedTuple):
+    """Whether there is anything to take back, to place, to send."""
+
+    overdue: bool
+    queued: bool
+    outgoing: bool
 
 
 def of_id(tx: ReadTransaction, run_id: int) -> Run | None:
@@ -43,10 +51,17 @@ def on_node(tx: ReadTransaction, node_id: int) -> Sequence[Run]:
     return tx.scalars(_whole().where(Run.state.in_(ON_A_NODE), Run.node_id == node_id)).all()
 
 
+def outstanding(tx: ReadTransaction, now: float) -> Outstanding:
+    """What a dispatcher has to do, in one small query: it is asked every second."""
+    late = exists().where(Run.state.in_(ON_A_NODE), _is_late(now))
+    waiting = exists().where(Run.state == RunState.QUEUED)
+    outgoing = exists().where(Outgoing.id.is_not(None))
+    return Outstanding(*tx.execute(select(late, waiting, outgoing)).one())
+
+
 def overdue(tx: ReadTransaction, now: float) -> Sequence[Run]:
     """What has outlived its lease or its deadline."""
-    late = or_(Run.lease_until < now, Run.deadline < now)
-    return tx.scalars(_whole().where(Run.state.in_(ON_A_NODE), late)).all()
+    return tx.scalars(_whole().where(Run.state.in_(ON_A_NODE), _is_late(now))).all()
 
 
 def count_by_state(tx: ReadTransaction) -> dict[RunState, int]:
@@ -120,6 +135,10 @@ def close_attempt(tx: WriteTransaction, run: Run, values: Mapping[str, Any]) -> 
 def _whole() -> Select[Run]:
     dataset = joinedload(Run.version).joinedload(DatasetVersion.dataset)
     return select(Run).options(joinedload(Run.node), dataset)
+
+
+def _is_late(now: float) -> ColumnElement[bool]:
+    return or_(Run.lease_until < now, Run.deadline < now)
 
 
 def _is_sqlite(tx: ReadTransaction) -> bool:

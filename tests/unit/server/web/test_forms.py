@@ -130,6 +130,11 @@ def test_a_cancelled_submission_says_so(mina: TestClient, site: Any, forms: Any)
     assert mina.post("/submission/2/cancel", data={"csrf": token}).headers["location"] == "/submission/2"
 
 
+@pytest.mark.parametrize("path", ["/login", f"{SESSION}/memo"])
+def test_a_form_has_a_largest_size(stranger: TestClient, path: str) -> None:
+    assert stranger.post(path, data={"token": "x" * 200_000}).status_code == 413
+
+
 def test_pages_are_never_framed_and_cookies_never_seen_by_scripts(browser: Callable[[str], TestClient]) -> None:
     answer = browser("mina").get("/")
     assert answer.headers["x-frame-options"] == "DENY"

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from nsml_server.services import accounts
 from nsml_server.storage.tables import Run, Submission
 from nsml_server.web import logtext
+from nsml_server.web.addresses import SessionName
 from nsml_server.web.live import SessionStream, SubmissionStream
 from nsml_server.web.visit import Visit
 
@@ -136,7 +137,7 @@ def test_only_what_changed_is_sent_again(site: Any) -> None:
         raise AssertionError(f"no {name} in {heard}")
 
     async def follow() -> list[str]:
-        stream = SessionStream(visit_of(site), "mina", "kin", "1").events()
+        stream = SessionStream(visit_of(site), SessionName("mina", "kin", "1")).events()
         await until(stream, "metrics")
         site.change(Run, 1, summary={"train/loss": 0.125})
         site.platform.notices.publish("session:1")
