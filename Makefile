@@ -27,7 +27,7 @@ demo: $(STAMP) ## walk the whole road once: run, save, submit, leaderboard (KEEP
 	@KEEP="$(KEEP)" $(BIN)/python examples/demo.py
 
 test: lint types $(STAMP) ## every check and every test that this machine can run
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

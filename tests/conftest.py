@@ -72,7 +72,8 @@ class Platform:
             )  # fmt: skip
         until = time.monotonic() + timeout
         while self.ctl("status", "-j", check=False).returncode != 0:
-            assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.1)
 
     @property
@@ -111,14 +112,14 @@ class Platform:
         """The worker process of this platform: a real process of its own."""
         own = str(self.data)
         pids = []
-        for entry in filter(str.isdigit, os.listdir("/proc")):
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                command = Path("/proc", entry, "cmdline").read_bytes().decode(errors="replace").split("\0")
-                environment = Path("/proc", entry, "environ").read_bytes().decode(errors="replace")
+                command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                environment = (process / "environ").read_bytes().decode(errors="replace")
             except OSError:
                 continue
             if "nsml_worker" in command and own in environment:
-                pids.append(int(entry))
+                pids.append(int(process.name))
         return pids
 
     def kill(self) -> None:

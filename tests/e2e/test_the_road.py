@@ -1,6 +1,5 @@
 """The main job once, as people walk it: up → push → run → logs → model ls → submit → board."""
 
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -88,4 +87,4 @@ def test_a_folder_s_last_dataset_decides_what_a_short_name_means(platform: Any, 
 
 def test_the_client_leaves_no_token_in_the_platform_s_log(platform: Any, kin: str) -> None:
     assert platform.login["token"] not in platform.log.read_text()
-    assert os.stat(platform.home / "platform.json").st_mode & 0o077 == 0
+    assert (platform.home / "platform.json").stat().st_mode & 0o077 == 0
