@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from nsml_server.domain.names import shown
@@ -47,6 +48,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_malformed)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(IntegrityError, _answer_clash)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_unexpected)
 
 
@@ -83,6 +85,11 @@ async def _answer_http(_: Request, error: Exception) -> Response:
 async def _answer_clash(request: Request, error: Exception) -> Response:
     log.warning("rows_clashed", path=request.url.path, error=str(error)[:500])
     return of_error(Conflict("The same was asked for twice at the same moment.", hint="Ask again."))
+
+
+async def _answer_nobody(request: Request, _: Exception) -> Response:
+    log.info("client_left", path=request.url.path)
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
