@@ -14,7 +14,10 @@
     ├── Invalid              422 invalid
     │   └── HashMismatch     422 hash_mismatch
     ├── RateLimited          429 rate_limited
-    └── Unavailable          503 unavailable
+    ├── Unavailable          503 unavailable
+    └── CannotStart          500 cannot_start
+        ├── AddressTaken     500 address_taken
+        └── FolderUnusable   500 folder_unusable
 
 An error is one sentence that names the thing, and a hint that names the next step.
 """
@@ -184,6 +187,26 @@ class Unavailable(NsmlError):
     status = 503
     code = "unavailable"
     hint = "Try again in a moment."
+
+
+class CannotStart(NsmlError):
+    """The server cannot start; nobody is there to be answered, so it is said where it was started."""
+
+    code = "cannot_start"
+
+
+class AddressTaken(CannotStart):
+    """The address to listen on is taken, or is not this machine's."""
+
+    code = "address_taken"
+    hint = "Choose another port with --port, or --port 0 for any free one."
+
+
+class FolderUnusable(CannotStart):
+    """The data folder cannot be used."""
+
+    code = "folder_unusable"
+    hint = "Choose another one with --data."
 
 
 def _first_paragraph(docstring: str | None) -> str:

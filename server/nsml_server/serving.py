@@ -9,16 +9,10 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from nsml_server.errors import NsmlError
+from nsml_server.errors import AddressTaken
 from nsml_server.services.platform import Platform
 
 GRACE = 3  # seconds for answers under way at the end; followers are cut off at once
-
-
-class AddressTaken(NsmlError):
-    """The address to listen on is taken."""
-
-    code = "address_taken"
 
 
 class Server(uvicorn.Server):
@@ -57,10 +51,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        raise AddressTaken(
-            f"Cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}.",
-            hint="Choose another port with --port, or --port 0 for any free one.",
-        ) from error
+        raise AddressTaken(f"Cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}.") from error
     listener.set_inheritable(False)
     return listener
 

@@ -11,26 +11,18 @@ from nsml_server.api.callers import IdempotencyKey, TheCaller, ThePlatform
 from nsml_server.api.schemas import LARGEST, Memo, NewSession
 from nsml_server.services import checkpoints, logs, metrics, sessions, views
 from nsml_server.services.platform import Platform
-from nsml_server.services.sessions import Request
-from nsml_server.storage.database import ReadTransaction
-from nsml_server.storage.tables import Session
+from nsml_server.services.sessions import Reference, Request
 
 router = APIRouter(tags=["sessions"])
 ONE = "/sessions/{user}/{dataset}/{number}"
 
 
-class Named:
+def reference_of(caller: TheCaller, user: str, dataset: str, number: str, near: str | None = None) -> Reference:
     """The session of the path, which is the caller's own. "_" for user or dataset: find it, `near` this dataset."""
-
-    def __init__(self, caller: TheCaller, user: str, dataset: str, number: str, near: str | None = None) -> None:
-        self._caller, self._name, self._near = caller, (user, dataset, number), near
-
-    def find(self, tx: ReadTransaction) -> Session:
-        """Raises NotFound or AmbiguousSession."""
-        return sessions.find(tx, self._caller, *self._name, self._near)
+    return Reference(caller, user, dataset, number, near)
 
 
-TheSession = Annotated[Named, Depends()]
+TheSession = Annotated[Reference, Depends(reference_of)]
 
 
 @router.post("/sessions", status_code=201)
@@ -122,6 +114,6 @@ def list_checkpoints(platform: ThePlatform, named: TheSession) -> Json:
         return Json({"checkpoints": views.checkpoints((row, checkpoints.tree_of(tx, row)) for row in saved)})
 
 
-def _run_of(platform: Platform, named: Named) -> int:
+def _run_of(platform: Platform, named: Reference) -> int:
     with platform.database.read() as tx:
         return named.find(tx).run.id

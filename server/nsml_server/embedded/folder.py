@@ -9,15 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nsml_server.errors import NsmlError
+from nsml_server.errors import FolderUnusable
 
 _BROKER = "broker.sqlite"
-
-
-class FolderUnusable(NsmlError):
-    """The data folder cannot be used."""
-
-    code = "folder_unusable"
 
 
 class DataFolder:
@@ -37,8 +31,7 @@ class DataFolder:
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise FolderUnusable(
-                f"The data folder {self.path} cannot be used: {(error.strerror or str(error)).lower()}.",
-                hint="Choose another one with --data.",
+                f"The data folder {self.path} cannot be used: {(error.strerror or str(error)).lower()}."
             ) from error
         self._take_lock()
 

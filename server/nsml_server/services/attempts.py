@@ -13,7 +13,6 @@ from nsml_worker.contract import RunKind, RunSpec
 
 LOG, EVENTS = "log", "events"
 MAX_APPEND = 16 * 2**20  # bytes of a stream in one request
-_LAST_BYTE_READ = 1
 
 
 def require_known(tx: ReadTransaction, run_id: int, token: str, *, to_change: bool = False) -> tuple[Run, Attempt]:
@@ -113,5 +112,5 @@ def _mark_new_attempt(platform: Platform, run_id: int, number: int) -> None:
         mark = f"\n[nsml] The machine was lost; the program is started again (attempt {number}).\n"
         platform.streams.append(run_id, LOG, size, mark.encode())
     size = platform.streams.size(run_id, EVENTS)
-    if size and platform.streams.read(run_id, EVENTS, size - _LAST_BYTE_READ, _LAST_BYTE_READ) != b"\n":
+    if size and platform.streams.read(run_id, EVENTS, size - 1, 1) != b"\n":
         platform.streams.append(run_id, EVENTS, size, b"\n")

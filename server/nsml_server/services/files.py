@@ -12,7 +12,7 @@ from nsml_server.domain.names import check_hash
 from nsml_server.errors import Invalid
 from nsml_server.services.platform import Platform
 from nsml_server.storage import packs
-from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import manifests
 from nsml_server.storage.tables import Run
 from nsml_worker.contract import RunKind, Tree
@@ -97,8 +97,3 @@ def read_text(platform: Platform, tree: Tree, path: str, limit: int) -> bytes | 
         return None
     with platform.blobs.open(entry.hash) as source:
         return source.read(limit + 1)
-
-
-def keep_tree(tx: WriteTransaction, tree: Tree) -> str:
-    """Store the list of files; returns its name."""
-    return manifests.save(tx, tree)

@@ -11,7 +11,7 @@ from nsml_server.domain.placement import Decision, Placement, Wait, place
 from nsml_server.domain.states import RunState
 from nsml_server.services import endings, nodes, runs, tokens
 from nsml_server.services.platform import Platform
-from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.database import ReadTransaction, WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import outbox
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Attempt, Node, Outgoing, Run
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 def place_waiting(platform: Platform) -> int:
     """Give out what is free; returns how many runs got a place."""
     with platform.database.write() as tx:
+        wait_for_turn(tx, "placing")  # or two servers would give out the same room
         waiting = {run.id: run for run in run_rows.queued(tx)}
         known = {node.name: node for node in nodes.all_nodes(tx)}
         decision = _decide(platform, tx, waiting.values(), known.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nsml_server.domain.names import is_visible
 from nsml_server.errors import Conflict, Invalid
-from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.database import WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import accepted
 from nsml_server.storage.tables import Accepted
 
@@ -13,7 +13,7 @@ KEPT = 7 * 86400.0  # seconds in which a key is known again
 MAX_KEY = 128  # characters
 
 
-def recall(tx: ReadTransaction, user_id: int, key: str | None, what: str) -> int | None:
+def recall(tx: WriteTransaction, user_id: int, key: str | None, what: str) -> int | None:
     """What this key led to before; None when it is new.
 
     Raises:
@@ -23,6 +23,7 @@ def recall(tx: ReadTransaction, user_id: int, key: str | None, what: str) -> int
         return None
     if not 0 < len(key) <= MAX_KEY or not is_visible(key):
         raise Invalid(f"An Idempotency-Key has 1 to {MAX_KEY} visible characters.")
+    wait_for_turn(tx, f"request {user_id} {key}")
     known = accepted.of_key(tx, user_id, key)
     if known is None:
         return None

@@ -40,6 +40,21 @@ class Request:
     shm: int | None
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A session as somebody names it; see `find`."""
+
+    caller: Caller
+    user: str
+    dataset: str
+    number: str
+    near: str | None
+
+    def find(self, tx: ReadTransaction) -> Session:
+        """Raises NotFound or AmbiguousSession."""
+        return find(tx, self.caller, self.user, self.dataset, self.number, self.near)
+
+
 def open_session(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Request, key: str | None) -> Session:
     """Accept a training: its name and its run, in this transaction.
 

@@ -5,7 +5,8 @@ costs about a millisecond a commit; NORMAL would be quicker and lose accepted wo
 
 A writing transaction begins with BEGIN IMMEDIATE, so that it holds the write lock before it reads: what it read is still
 true when it writes. Writers of this process queue at a lock of our own first, in order and without SQLite's sleeping
-retries. On PostgreSQL, rows that are counted or moved are guarded by conditional updates.
+retries. On PostgreSQL, rows that are counted or moved are guarded by conditional updates, and what must be read and written as
+one by `wait_for_turn`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ _WRITES = "nsml_writes"
 def after_commit(tx: WriteTransaction, action: Callable[[], None]) -> None:
     """Do this once the transaction is committed, and never when it is not: hints, notices, messages."""
     tx.info.setdefault(_AFTER, []).append(action)
+
+
+def wait_for_turn(tx: WriteTransaction, what: str) -> None:
+    """Whoever else asks for the same waits until our commit. SQLite's writers are one at a time anyhow."""
+    if tx.get_bind().dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": what})
 
 
 class Database:

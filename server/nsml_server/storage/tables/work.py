@@ -1,128 +1,17 @@
-"""The rows. Times are unix seconds, UTC; sizes are bytes; relations are loaded when a query says so, or raise."""
+"""Sessions, submits and the runs that carry them out."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
-from sqlalchemy import Enum as Choice
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from nsml_server.domain.ranking import Order
 from nsml_server.domain.states import RunState, SubmissionState
+from nsml_server.storage.tables.base import HASH, Base, key, words
+from nsml_server.storage.tables.contents import Dataset, DatasetVersion
+from nsml_server.storage.tables.people import Node, User
 from nsml_worker.contract import RunKind
-
-# SQLite counts rows by itself only in a column declared INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-HASH = 64  # characters of a hash in hex
-
-
-class Base(DeclarativeBase):
-    """Every table. Floats are double precision: unix seconds and scores need it."""
-
-    type_annotation_map = {int: BigInteger, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012
-
-
-def _words(enum: type[Any]) -> Choice:
-    return Choice(enum, native_enum=False, length=16, values_callable=lambda e: [item.value for item in e])
-
-
-def _key() -> Mapped[int]:
-    return mapped_column(Id, primary_key=True, autoincrement=True)
-
-
-class User(Base):
-    """A person. `admin` may push datasets of others' names and make users."""
-
-    __tablename__ = "users"
-    id: Mapped[int] = _key()
-    name: Mapped[str] = mapped_column(String(64), unique=True)
-    admin: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[float]
-
-
-class Token(Base):
-    """A secret somebody holds, by its sha256. `kind`: see services/tokens.py."""
-
-    __tablename__ = "tokens"
-    hash: Mapped[str] = mapped_column(String(HASH), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
-    node_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"), index=True)
-    created_at: Mapped[float]
-    expires_at: Mapped[float | None]
-
-
-class Node(Base):
-    """A machine that runs boxes. `capacity` is the worker's Capacity; none before its first hello."""
-
-    __tablename__ = "nodes"
-    id: Mapped[int] = _key()
-    name: Mapped[str] = mapped_column(String(64), unique=True)
-    capacity: Mapped[dict[str, Any] | None]
-    connected: Mapped[bool] = mapped_column(default=False)
-    seen_at: Mapped[float] = mapped_column(default=0.0)
-
-
-class Manifest(Base):
-    """A folder by value, stored once for all who sent the same: `files` is the JSON of its entries."""
-
-    __tablename__ = "manifests"
-    hash: Mapped[str] = mapped_column(String(HASH), primary_key=True)
-    size: Mapped[int]
-    files: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class Holding(Base):
-    """Who has shown these bytes: knowing a hash is no proof of having what it names. `holder`: user:ID or run:ID."""
-
-    __tablename__ = "holdings"
-    holder: Mapped[str] = mapped_column(String(32), primary_key=True)
-    hash: Mapped[str] = mapped_column(String(HASH), primary_key=True)
-
-
-class Dataset(Base):
-    """A name under which versions are pushed. A deleted one frees its name and keeps its rows."""
-
-    __tablename__ = "datasets"
-    id: Mapped[int] = _key()
-    name: Mapped[str] = mapped_column(String(64))
-    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    description: Mapped[str] = mapped_column(default="")
-    leaderboard: Mapped[bool] = mapped_column(default=False)
-    metric: Mapped[str] = mapped_column(String(64))
-    order: Mapped[Order] = mapped_column(_words(Order))
-    created_at: Mapped[float]
-    updated_at: Mapped[float]
-    deleted_at: Mapped[float | None]
-
-    owner: Mapped[User] = relationship(lazy="raise")
-    __table_args__ = (
-        Index(
-            "one_live_dataset_of_a_name",
-            "name",
-            unique=True,
-            sqlite_where=text("deleted_at IS NULL"),
-            postgresql_where=text("deleted_at IS NULL"),
-        ),
-    )
-
-
-class DatasetVersion(Base):
-    """What a push held. Sessions and submissions keep the one they began with. `hides_test`: it had a leaderboard."""
-
-    __tablename__ = "dataset_versions"
-    id: Mapped[int] = _key()
-    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"))
-    number: Mapped[int]
-    manifest: Mapped[str] = mapped_column(ForeignKey("manifests.hash"))
-    metric: Mapped[str] = mapped_column(String(64))
-    size: Mapped[int]
-    hides_test: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[float]
-
-    dataset: Mapped[Dataset] = relationship(lazy="raise")
-    __table_args__ = (UniqueConstraint("dataset_id", "number"),)
 
 
 class Counter(Base):
@@ -138,7 +27,7 @@ class Session(Base):
     """What a participant sees of a training: USER/DATASET/NUMBER. `code` is the manifest of what was uploaded."""
 
     __tablename__ = "sessions"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = key()
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     dataset: Mapped[str] = mapped_column(String(64))
     number: Mapped[int]
@@ -166,7 +55,7 @@ class Submission(Base):
     """One submit. `version` counts its changes, for those who follow it; `checkpoint` is the name at that time."""
 
     __tablename__ = "submissions"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = key()
     version: Mapped[int] = mapped_column(default=1)
     session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"), index=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
@@ -174,7 +63,7 @@ class Submission(Base):
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), index=True)
     checkpoint: Mapped[str] = mapped_column(String(128))
     checkpoint_manifest: Mapped[str] = mapped_column(ForeignKey("manifests.hash"))
-    state: Mapped[SubmissionState] = mapped_column(_words(SubmissionState))
+    state: Mapped[SubmissionState] = mapped_column(words(SubmissionState))
     phase: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(32))
     message: Mapped[str | None]
@@ -198,13 +87,13 @@ class Run(Base):
     """
 
     __tablename__ = "runs"
-    id: Mapped[int] = _key()
-    kind: Mapped[RunKind] = mapped_column(_words(RunKind))
+    id: Mapped[int] = key()
+    kind: Mapped[RunKind] = mapped_column(words(RunKind))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"), index=True)
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
     version_id: Mapped[int | None] = mapped_column(ForeignKey("dataset_versions.id"))
-    state: Mapped[RunState] = mapped_column(_words(RunState))
+    state: Mapped[RunState] = mapped_column(words(RunState))
     attempt: Mapped[int] = mapped_column(default=0)
     faults: Mapped[int] = mapped_column(default=0)
     cpus: Mapped[int]
@@ -262,7 +151,7 @@ class Checkpoint(Base):
     """A saved folder of a session. The same name saved again replaces what it names."""
 
     __tablename__ = "checkpoints"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = key()
     session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"))
     name: Mapped[str] = mapped_column(String(128))
     manifest: Mapped[str] = mapped_column(ForeignKey("manifests.hash"))
@@ -273,39 +162,12 @@ class Checkpoint(Base):
     __table_args__ = (UniqueConstraint("session_id", "name"),)
 
 
-class Best(Base):
-    """The kept table of bests: one row for each user and dataset, so that a board costs the same however long its history."""
-
-    __tablename__ = "bests"
-    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"))
-    score: Mapped[float]
-    submitted_at: Mapped[float]
-    count: Mapped[int]
-
-    submission: Mapped[Submission] = relationship(lazy="raise")
-    user: Mapped[User] = relationship(lazy="raise")
-    __table_args__ = (Index("board_order", "dataset_id", "score", "submitted_at"),)
-
-
 class Outgoing(Base):
     """A message to a node that is to be sent after the commit. Deleted once the broker has it."""
 
     __tablename__ = "outbox"
-    id: Mapped[int] = _key()
+    id: Mapped[int] = key()
     node: Mapped[str] = mapped_column(String(64))
     task: Mapped[str] = mapped_column(String(32))
     run_id: Mapped[int] = mapped_column(index=True)
     token: Mapped[str] = mapped_column(default="")
-
-
-class Accepted(Base):
-    """A request that was accepted once: the same key gives the same answer."""
-
-    __tablename__ = "accepted"
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(String(128), primary_key=True)
-    what: Mapped[str] = mapped_column(String(16))
-    made: Mapped[int]
-    created_at: Mapped[float]

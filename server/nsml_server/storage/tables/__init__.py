@@ -1,0 +1,29 @@
+"""The rows. Times are unix seconds, UTC; sizes are bytes; relations are loaded when a query says so, or raise."""
+
+from __future__ import annotations
+
+from nsml_server.storage.tables.base import Base
+from nsml_server.storage.tables.boards import Best
+from nsml_server.storage.tables.contents import Dataset, DatasetVersion, Holding, Manifest
+from nsml_server.storage.tables.people import Accepted, Node, Token, User
+from nsml_server.storage.tables.work import Attempt, Checkpoint, Counter, Outgoing, Run, Session, Submission
+
+__all__ = [
+    "Accepted",
+    "Attempt",
+    "Base",
+    "Best",
+    "Checkpoint",
+    "Counter",
+    "Dataset",
+    "DatasetVersion",
+    "Holding",
+    "Manifest",
+    "Node",
+    "Outgoing",
+    "Run",
+    "Session",
+    "Submission",
+    "Token",
+    "User",
+]
