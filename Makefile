@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+TF1 := $(HOME)/.cache/nsmlctl-tf15
+TF1_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python) $(shell command -v python3.6))
 
-.PHONY: help setup demo test lint types format bench frameworks lock clean
+.PHONY: help setup demo test lint types format bench frameworks tf1 lock clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +47,16 @@ bench: $(STAMP) ## print the table of ratios against floors and peers
 
 frameworks: $(STAMP) ## add torch and TensorFlow to .venv, for examples/kin_torch and examples/kin_tensorflow
 	$(BIN)/pip install --quiet -c requirements.lock -e '.[dev,frameworks]'
+
+# Its wheels are for Python 3.6 only; indexes of one's own may offer some that such an old pip refuses.
+tf1: ## make ~/.cache/nsmlctl-tf15: TensorFlow 1.5 on Python 3.6, for programs of 2018 (TF1_PYTHON=/path/to/python3.6)
+	@[ -f $(TF1)/.ready ] || { \
+		[ -n "$(TF1_PYTHON)" ] || { echo "Python 3.6 is needed; say where: make tf1 TF1_PYTHON=/path/to/python3.6" >&2; exit 1; }; \
+		export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS=; \
+		$(TF1_PYTHON) -m venv --clear $(TF1) \
+		&& $(TF1)/bin/pip install --quiet "pip<22" "setuptools<60" \
+		&& $(TF1)/bin/pip install --quiet "wheel<0.38" tensorflow==1.5.0 "numpy<1.17" "protobuf<3.20" \
+		&& touch $(TF1)/.ready; }
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --quiet --no-header --no-annotate \

@@ -22,12 +22,14 @@ ON_CI = os.environ.get("CI") == "true"
 NEEDS = {
     "browser": lambda: shutil.which("chromium") is not None,
     "redis": lambda: shutil.which("redis-server") is not None,
+    "tf1": lambda: (Path.home() / ".cache/nsmlctl-tf15/.ready").exists(),
     "frameworks": lambda: find_spec("torch") is not None and find_spec("tensorflow") is not None,
 }
 HINTS = {
     "browser": "apt-get install chromium",
     "redis": "apt-get install redis-server",
     "frameworks": "make frameworks",
+    "tf1": "make tf1",
 }
 
 for name in [name for name in os.environ if name.startswith(("NSML_", "NSMLCTL_"))]:
@@ -143,9 +145,9 @@ class Platform:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One running platform for the tests of a file."""
-    running = Platform(tmp_path_factory.mktemp("platform"))
+def platform(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Platform]:
+    """One running platform for the tests of a file, which may set variables of it in SETTINGS."""
+    running = Platform(tmp_path_factory.mktemp("platform"), **getattr(request.module, "SETTINGS", {}))
     running.up()
     yield running
     running.down()

@@ -18,9 +18,9 @@ def main(arguments: Sequence[str] | None = None, workplace: Workplace | None = N
     """Returns the exit code; see `nsmlctl --help` for what each means."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words == ["--version"]:  # answered before anything is imported: editors and scripts ask it again and again
-        from nsmlctl import __version__
+        from nsmlctl import version_lines
 
-        print(f"nsmlctl {__version__}")
+        print(version_lines())
         return 0
     if arguments is not None:
         return _carry_out(words, workplace)

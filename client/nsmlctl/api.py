@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from nsmlctl import __version__
-from nsmlctl.errors import CutOff, NotLoggedIn, ServerAway, VersionSkew, error_of
-from nsmlctl.transport import Body, Request, Response, Transport
+from nsmlctl.exchange import Exchange, Json, with_query
+from nsmlctl.transport import Body
 
 if TYPE_CHECKING:
     from nsmlctl.references import SessionReference
 
-ROOT = "/api/v1"
-RETRY_DELAYS = (0.1, 0.5, 2.0)  # seconds; a restarting proxy or a cut connection, not a server that is down
-BUSY = (429, 502, 503, 504)  # the same request may well be answered a moment later
 LONG_POLL = 20  # seconds the server may hold back the answer about a submission
 
-Json = dict[str, Any]
-# The way and the token to the server when they are others by now, else None.
-LoginAgain = Callable[[], tuple[Transport, str] | None]
 
-
-class Api:
-    """One server, one login. Calls that may be repeated are repeated when the connection breaks."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        *,
-        token: str | None = None,
-        away_hint: str | None = None,
-        pause: Callable[[float], None] = time.sleep,
-        login_again: LoginAgain | None = None,
-    ) -> None:
-        self._transport, self._token, self._away_hint, self._pause = transport, token, away_hint, pause
-        self._login_again = login_again
+class Api(Exchange):
+    """Every request this program makes."""
 
     # -- the platform and its people
 
@@ -57,6 +35,22 @@ class Api:
     def login_link(self) -> Json:
         """{url, expires_in}: a single-use link that logs a browser in."""
         return self._json("POST", "/login-links", {})
+
+    def nodes(self) -> list[Json]:
+        """The machines with what they have and what is in use."""
+        return list(self._json("GET", "/nodes")["nodes"])
+
+    def images(self) -> list[Json]:
+        """The image table: what the name of an image means here."""
+        return list(self._json("GET", "/images")["images"])
+
+    def put_image(self, name: str, wish: Json) -> Json:
+        """One row of the image table, new or replaced."""
+        return self._json("PUT", f"/images/{quote(name, safe='')}", wish)
+
+    def remove_image(self, name: str) -> None:
+        """One row less."""
+        self._exchange("DELETE", f"/images/{quote(name, safe='')}")
 
     # -- bytes
 
@@ -94,20 +88,71 @@ class Api:
 
     def remove_session(self, reference: SessionReference) -> None:
         """Deletes the session with its log and checkpoints."""
-        self._exchange("DELETE", _with_query(reference.path(), reference.query()))
+        self._exchange("DELETE", with_query(reference.path(), reference.query()))
 
     def stop_session(self, reference: SessionReference) -> Json:
         """Asks the program to stop; stopping twice is harmless."""
         return self._json("POST", reference.path("/stop"), {}, query=reference.query())
 
+    def fork_session(self, reference: SessionReference, wish: Json, key: str) -> Json:
+        """A new session of the same program that begins at a checkpoint."""
+        return self._json("POST", reference.path("/fork"), wish, key=key, query=reference.query())
+
+    def resume_session(self, reference: SessionReference, key: str) -> Json:
+        """The session that goes on where this one ended."""
+        return self._json("POST", reference.path("/resume"), {}, key=key, query=reference.query())
+
+    def serve_session(self, reference: SessionReference, wish: Json, key: str) -> Json:
+        """A new session that holds a loaded checkpoint and answers."""
+        return self._json("POST", reference.path("/infer"), wish, key=key, query=reference.query())
+
+    def ask(self, reference: SessionReference, question: Json) -> Json:
+        """The program's answer. Not repeated: what was asked may have been done before the connection broke."""
+        return self._json("POST", reference.path("/ask"), question, query=reference.query(), repeat=False)
+
+    def command_line(self, reference: SessionReference) -> Json:
+        """{command}: how the session was started."""
+        return self._json("GET", reference.path("/command"), query=reference.query())
+
+    def inspect(self, reference: SessionReference) -> Json:
+        """The state of the session's process."""
+        return self._json("GET", reference.path("/inspect"), query=reference.query())
+
+    def metrics(self, reference: SessionReference, *, points: int) -> Json:
+        """{name: {step, value, time}}, each at most `points` long."""
+        query = {**reference.query(), "points": points}
+        return dict(self._json("GET", reference.path("/metrics"), query=query)["series"])
+
+    def code(self, reference: SessionReference) -> Json:
+        """The tree that was uploaded with the session."""
+        return self._json("GET", reference.path("/code"), query=reference.query())
+
+    def code_file(self, reference: SessionReference, path: str) -> Iterator[bytes]:
+        """The bytes of one file of it."""
+        return self._bytes(reference.path(f"/code/{quote(path)}"), reference.query())
+
     def checkpoints(self, reference: SessionReference) -> list[Json]:
         """Oldest first."""
         return list(self._json("GET", reference.path("/checkpoints"), query=reference.query())["checkpoints"])
 
+    def checkpoint_tree(self, reference: SessionReference, name: str) -> Json:
+        """The files of a checkpoint. Raises Forbidden when the organiser lets nobody take models home."""
+        return self._json("GET", reference.path(f"/checkpoints/{quote(name, safe='')}/tree"), query=reference.query())
+
+    def checkpoint_file(self, reference: SessionReference, name: str, path: str) -> Iterator[bytes]:
+        """The bytes of one file of it."""
+        tail = f"/checkpoints/{quote(name, safe='')}/{quote(path)}"
+        return self._bytes(reference.path(tail), reference.query())
+
+    def remove_checkpoints(self, reference: SessionReference, pattern: str) -> list[str]:
+        """The names that were removed; `*` and `?` in the pattern stand for any letters and for one."""
+        query = {**reference.query(), "name": pattern}
+        return list(self._json("DELETE", reference.path("/checkpoints"), query=query)["removed"])
+
     def log(self, reference: SessionReference, *, offset: int = 0, follow: bool = False) -> Iterator[bytes]:
         """The log's bytes from `offset`. When following, the end means that the session is over; CutOff means it may not be."""
         query = {**reference.query(), "offset": offset, "follow": int(follow)}
-        return self._exchange("GET", _with_query(reference.path("/log"), query), stream=True).chunks
+        return self._exchange("GET", with_query(reference.path("/log"), query), stream=True).chunks
 
     # -- submissions
 
@@ -115,6 +160,12 @@ class Api:
         """Without a checkpoint the server takes the best by the board's metric."""
         path = reference.path("/submissions")
         return self._json("POST", path, {"checkpoint": checkpoint}, key=key, query=reference.query())
+
+    def rehearse(self, reference: SessionReference, checkpoint: str | None, key: str) -> Json:
+        """A submit on the dataset's sample, without a score. A route of its own: where it is missing, nothing is submitted."""
+        return self._json(
+            "POST", reference.path("/rehearsals"), {"checkpoint": checkpoint}, key=key, query=reference.query()
+        )
 
     def submission(self, number: int, *, seen: int | None = None) -> Json:
         """With `seen`, answers when the submission's version is another one, or after LONG_POLL seconds."""
@@ -143,110 +194,17 @@ class Api:
         """The leaderboard; with `mine`, every submission of one's own."""
         return self._json("GET", f"/datasets/{quote(name, safe='')}/board", query={"mine": int(mine)})
 
-    # -- how one request goes
+    def change_dataset(self, name: str, wish: Json) -> Json:
+        """Replaces what is said of it; its files stay."""
+        return self._json("PATCH", f"/datasets/{quote(name, safe='')}", wish)
 
-    def _json(
-        self,
-        method: str,
-        path: str,
-        content: Json | None = None,
-        *,
-        query: Json | None = None,
-        key: str | None = None,
-        repeat: bool = True,
-    ) -> Json:
-        headers = {"Idempotency-Key": key} if key else {}
-        body = b""
-        if content is not None:
-            headers["Content-Type"] = "application/json"
-            body = json.dumps(content).encode()
-        answer = _parsed(self._exchange(method, _with_query(path, query or {}), headers, body, repeat=repeat))
-        if not isinstance(answer, dict):
-            raise VersionSkew("The server's answer is not one this nsmlctl understands.", _skew_hint(None))
-        return answer
+    def dataset_tree(self, name: str) -> Json:
+        """Its files, to whoever may see them."""
+        return self._json("GET", f"/datasets/{quote(name, safe='')}/tree")
 
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str] | None = None,
-        body: Body = b"",
-        *,
-        repeat: bool = True,
-        stream: bool = False,
-    ) -> Response:
-        """One request, its repetitions, and its errors: what comes back is a success."""
-        base = {"Accept": "application/json", "User-Agent": f"nsmlctl/{__version__}"}
-        request = Request(method, ROOT + path, {**base, **(headers or {})}, body)
-        delays = RETRY_DELAYS if repeat else ()
-        try:
-            response = self._send(request, delays, stream)
-        except CutOff:
-            raise
-        except ServerAway:
-            if not self._renew():
-                raise
-            response = self._send(request, delays, stream)
-        if response.status == 401 and self._renew():
-            response = self._send(request, delays, stream)
-        if response.status >= 400:
-            raise self._explained(response)
-        return response
+    def dataset_file(self, name: str, path: str) -> Iterator[bytes]:
+        """The bytes of one file of it."""
+        return self._bytes(f"/datasets/{quote(name, safe='')}/files/{quote(path)}", {})
 
-    def _renew(self) -> bool:
-        """Whether the platform was started anew and is found again."""
-        found = self._login_again() if self._login_again else None
-        if found is not None:
-            self._transport, self._token = found
-        return found is not None
-
-    def _send(self, request: Request, delays: tuple[float, ...], stream: bool) -> Response:
-        if self._token:
-            request = request._replace(headers={**request.headers, "Authorization": f"Bearer {self._token}"})
-        for attempt, delay in enumerate((*delays, None)):
-            try:
-                response = self._transport.send(request)
-                if not stream:
-                    response = response._replace(chunks=iter((response.read(),)))
-            except ServerAway as error:
-                if delay is None or not isinstance(error, CutOff):
-                    error.hint = self._away_hint
-                    raise
-            else:
-                if attempt and request.method == "DELETE" and response.status == 404:
-                    return Response(204, {}, iter(()))  # the first attempt was carried out before the connection broke
-                if delay is None or response.status not in BUSY:
-                    return response
-                delay = max(delay, _seconds(response.headers.get("retry-after")))
-            self._pause(delay)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _explained(self, response: Response) -> Exception:
-        error = error_of(response.status, _parsed(response))
-        if isinstance(error, NotLoggedIn) and error.hint is None:
-            error.hint = "Log in with `nsmlctl login URL`, or start a platform here with `nsmlctl up`."
-        if isinstance(error, VersionSkew):
-            error.hint = _skew_hint(response.headers.get("x-nsml-version"))
-        return error
-
-
-def _parsed(response: Response) -> Any:
-    try:
-        return json.loads(response.read() or b"{}")
-    except ValueError:
-        return None
-
-
-def _with_query(path: str, query: Json) -> str:
-    given = {key: value for key, value in query.items() if value is not None}
-    return f"{path}?{urlencode(given)}" if given else path
-
-
-def _seconds(retry_after: str | None) -> float:
-    """At most 10 seconds: nobody waits longer in front of a silent terminal."""
-    return min(float(retry_after), 10.0) if retry_after and retry_after.isdigit() else 0.0
-
-
-def _skew_hint(server_version: str | None) -> str:
-    theirs = f"version {server_version}" if server_version else "another version, or no platform at all"
-    return f"This is nsmlctl {__version__}; there is {theirs} at that address. `nsmlctl status` tells which."
+    def _bytes(self, path: str, query: dict[str, str]) -> Iterator[bytes]:
+        return self._exchange("GET", with_query(path, query), stream=True).chunks

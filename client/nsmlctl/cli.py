@@ -13,17 +13,32 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Upload this folder and start a session."),
     "ps": ("ps", "List sessions."),
     "logs": ("logs", "Print what a session printed."),
+    "plot": ("plot", "Draw what a session reported."),
     "stop": ("stop", "Stop a session."),
+    "resume": ("resume", "Go on with a stopped or failed session."),
+    "fork": ("fork", "Train on from a checkpoint, in a new session."),
     "rm": ("rm", "Remove sessions with their logs and checkpoints."),
     "memo": ("memo", "Change a session's description."),
     "model": ("model", "Look at checkpoints."),
     "submit": ("submit", "Score a checkpoint on the hidden test."),
+    "local": ("local", "Train, submit and score on this machine, without a platform."),
+    "infer": ("infer", "Load a checkpoint and keep it ready to answer."),
+    "exec": ("exec", "Evaluate an expression inside a running program."),
+    "sh": ("sh", "Run a shell command in a session's box."),
+    "command": ("command", "Print the command a session was started with."),
+    "inspect": ("inspect", "Show the state of a session's process."),
+    "pull": ("pull", "Fetch the source a session was started with, into the folder PATH."),
+    "download": ("download", "Fetch files of a session's folder /app."),
     "dataset": ("dataset", "Push and list datasets, show their boards."),
     "login": ("login", "Log in to a platform."),
     "logout": ("logout", "Forget the login of this machine."),
     "status": ("status", "Show the platform and what of yours waits."),
+    "gpumonitor": ("gpumonitor", "Show the machines and their GPUs."),
+    "credit": ("credit", "Show your credit."),
     "web": ("web", "Log a browser in."),
     "user": ("user", "Look after accounts."),
+    "image": ("image", "Decide what the names of images mean."),
+    "automl": ("automl", "Search for hyper-parameters: comes in a later version."),
     "up": ("up", "Start a platform on this machine."),
 }
 
@@ -90,9 +105,9 @@ def _unknown(name: str) -> str:
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from nsmlctl import __version__
+        from nsmlctl import version_lines
 
-        click.echo(f"nsmlctl {__version__}")
+        click.echo(version_lines())
         ctx.exit()
 
 

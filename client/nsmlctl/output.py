@@ -15,6 +15,7 @@ SESSION_COLUMNS = ("Name", "Created", "Args", "Status", "Summary", "Description"
 CHECKPOINT_COLUMNS = ("Checkpoint", "Last Modified", "Elapsed", "Summary", "Size")
 BOARD_COLUMNS = ("Owner", "Score", "Submitted", "Session", "Model", "Args")
 DATASET_COLUMNS = ("Name", "Size", "Last Modified", "Author", "Description", "Tag")
+IMAGE_COLUMNS = ("Image", "Target", "Note")
 COLOURS = {"running": "green", "failed": "red", "queued": "yellow", "preparing": "yellow"}
 
 Json = Mapping[str, Any]
@@ -72,6 +73,17 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in click.unstyle(text))
 
 
+def plain_lines(text: str) -> str:
+    """The same for what a program printed: lines and tabs stay."""
+    return "".join(c for c in click.unstyle(text) if c.isprintable() or c in "\n\t")
+
+
+def echo_answer(text: object) -> None:
+    """What a program answered, ending its line where the program did not."""
+    shown = plain_lines(str(text or ""))
+    click.echo(shown, nl=bool(shown) and not shown.endswith("\n"))
+
+
 def painted_status(status: str) -> str:
     """Green, yellow or red where the terminal shows colours."""
     colour = COLOURS.get(status.lower())
@@ -86,11 +98,16 @@ def session_row(session: Json, now: datetime) -> tuple[str, ...]:
         session.get("args") or "",
         painted_status(str(session.get("status", ""))),
         short_summary(session.get("summary") or {}),
-        session.get("memo") or "",
+        session.get("memo") or origin_text(session),
         str(session.get("checkpoints", 0)),
         size_text(session.get("size", 0)),
         str(session.get("type", "normal")),
     )
+
+
+def origin_text(session: Json) -> str:
+    """Which session a fork or an inference began from."""
+    return f"from {session['origin']}" if session.get("origin") else ""
 
 
 def checkpoint_row(checkpoint: Json, now: datetime) -> tuple[str, ...]:
@@ -126,6 +143,11 @@ def dataset_row(dataset: Json, now: datetime) -> tuple[str, ...]:
         dataset.get("description") or "",
         " ".join(dataset.get("tags") or ()),
     )
+
+
+def image_row(image: Json) -> tuple[str, ...]:
+    """One line of `image ls`."""
+    return str(image["name"]), str(image["target"]), str(image.get("note") or "")
 
 
 def short_summary(summary: Json) -> str:

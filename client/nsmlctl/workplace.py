@@ -18,7 +18,8 @@ import click
 from nsmlctl.config import Login, find_local, find_login, home_of, last_dataset
 
 if TYPE_CHECKING:
-    from nsmlctl.api import Api, LoginAgain
+    from nsmlctl.api import Api
+    from nsmlctl.exchange import LoginAgain
     from nsmlctl.references import SessionReference
     from nsmlctl.transport import Transport
 
@@ -97,7 +98,11 @@ class Workplace(NamedTuple):
         """A session as typed, in the light of this folder's last dataset."""
         from nsmlctl.references import parse_session
 
-        return parse_session(text, last_dataset(self.home, self.folder))
+        return parse_session(text, self.last_dataset())
+
+    def last_dataset(self) -> str | None:
+        """The one that the last run from this folder used."""
+        return last_dataset(self.home, self.folder)
 
 
 def pass_workplace(function: Callable[Concatenate[Workplace, P], R]) -> Callable[P, R]:

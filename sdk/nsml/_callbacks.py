@@ -56,6 +56,10 @@ class Binding:
         """The function that loads, chosen as for `saver`, or None."""
         return given or self.load or self._default("read")
 
+    def has_defaults(self) -> bool:
+        """Whether the default savers act: objects alone are bound."""
+        return bool(self.objects) and self.save is None and self.load is None
+
     def predictor(self) -> "Callback":
         """The bound infer.
 
@@ -67,13 +71,24 @@ class Binding:
         return self.infer
 
     def _default(self, verb: str) -> "Optional[Callback]":
-        if not self.objects:
+        if not self.has_defaults():
             return None
         from nsml import _savers
 
         function = _savers.write if verb == "write" else _savers.read
         objects = self.objects
         return lambda path: function(path, objects)
+
+
+def convert_input(data: "Any", app_type: "Optional[str]") -> "Any":
+    """What NSML's web apps made of one input: a data URL becomes [its bytes], a text of a list app {'data': [[text]]}."""
+    if app_type == "list_string":
+        return {"data": [[data]]}
+    if isinstance(data, str) and data.startswith("data:") and "base64," in data:
+        import base64
+
+        return [base64.b64decode(data.split("base64,", 1)[1])]
+    return data
 
 
 def call(function: "Callback", arguments: "Tuple[Any, ...]", keywords: "Dict[str, Any]") -> "Any":
@@ -84,6 +99,12 @@ def call(function: "Callback", arguments: "Tuple[Any, ...]", keywords: "Dict[str
     taken = names[: len(arguments)]
     accepted = {name: keywords[name] for name in keywords if name not in taken and (takes_any or name in names)}
     return function(*arguments, **accepted)
+
+
+def takes(function: "Callback", name: str) -> bool:
+    """Whether `function` accepts a keyword of this name."""
+    _, names, takes_any = _parameters(function)
+    return takes_any or name in names
 
 
 def _parameters(function: "Callback") -> "Tuple[float, Tuple[str, ...], bool]":

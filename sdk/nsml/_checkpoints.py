@@ -15,7 +15,7 @@ from nsml.errors import InvalidName
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Optional, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
 # What Python and the frameworks say when a path is a folder where they want a file, or there where they want to make it.
 _UNWRITABLE = ("is a directory", "errno = 21", "already exists", "file exists", "cannot be opened")
@@ -28,6 +28,7 @@ _UNREADABLE = (
     "failed to find",
     "couldn't find",
     "does not exist",
+    "not a valid checkpoint",
     "cannot be opened",
     "unable to open",
     "format not supported",
@@ -103,21 +104,34 @@ def _write_by_either_rule(folder: str, callback: "Callable[[str], Any]") -> None
 def read(folder: str, callback: "Callable[[str], Any]") -> None:
     """Let `callback` load the checkpoint in `folder`: from the path that was saved to, as it was left there.
 
-    When the callback cannot use that path and a single file was saved, it gets the file (NSML of 2018).
+    When the callback cannot use that path it gets the single file that was saved (NSML of 2018), and at last what a saver of
+    the other years was given: the folder around the path, or the name `model` within it. TensorFlow's savers take a path
+    for the beginning of several files' names, so that both exist with no file there.
     """
-    path = os.path.join(folder, _contract.MODEL)
+    path, *others = _list_paths(folder)
     try:
         callback(path)
-    except Exception as first:
-        single = _find_single_file(path) or _find_single_file(folder)
-        if single is None or not _is_about(path, first, _UNREADABLE):
+    except Exception as error:
+        if not _is_about(path, error, _UNREADABLE) or not any(_is_readable(other, callback) for other in others):
             raise
-        try:
-            callback(single)
-        except Exception as second:
-            if _is_about(single, second, _UNREADABLE):
-                raise first from None
-            raise
+
+
+def _is_readable(path: str, callback: "Callable[[str], Any]") -> bool:
+    try:
+        callback(path)
+    except Exception as error:
+        if _is_about(path, error, _UNREADABLE):
+            return False
+        raise
+    return True
+
+
+def _list_paths(folder: str) -> "List[str]":
+    path = os.path.join(folder, _contract.MODEL)
+    single = _find_single_file(path) or _find_single_file(folder)
+    paths = [path] if single is None or single == path else [path, single]
+    is_used = os.path.isdir(path) and os.listdir(path)
+    return [*paths, os.path.join(path, _contract.MODEL) if is_used else folder]
 
 
 def find(root: str, name: "Optional[str]") -> "Optional[str]":

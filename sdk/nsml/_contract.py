@@ -10,6 +10,11 @@ Layout of a box, with HOME the folder named by ``NSML_HOME``::
     HOME/checkpoint/        predict, fork, serve: the checkpoint to load, laid out as it was sealed
     HOME/loader/            predict: the organiser's data_loader.py
     HOME/out/               results the worker collects: ``prediction`` from predict, ``score.json`` from score
+    HOME/fetched/<n>/       checkpoints of other sessions, laid out by the worker on request, read-only
+    HOME/questions.sock     the WORKER listens: what the program asks of the platform
+    HOME/console.sock       the SDK listens: what a person asks of the live program
+
+Both sockets are Unix streams and speak alike: one connection, one JSON object and a newline in, one and a newline out.
 """
 
 # Variables. NSML_SESSION is a positive integer because programs of 2018 test ``int(os.getenv('NSML_SESSION', '0')) > 0``.
@@ -21,6 +26,14 @@ ENV_DATASET_NAME = "NSML_DATASET_NAME"
 ENV_DATASET_PATH = "NSML_DATASET_PATH"
 ENV_GPU_NUM = "NSML_GPU_NUM"
 ENV_CHECKPOINT = "NSML_CHECKPOINT"
+# Only in a session with several datasets: their folders joined by os.pathsep, in the order asked for. DATASET_PATH is a
+# list then; ENV_DATASET_PATH still names the first.
+ENV_DATASET_PATHS = "NSML_DATASET_PATHS"
+ENV_NFS_OUTPUT = "NSML_NFS_OUTPUT"
+# A run over several nodes: addresses and ports separated by commas, and which of them this process is.
+ENV_WORLD = "NSML_PARALLEL_WORLD"
+ENV_PORTS = "NSML_PARALLEL_PORTS"
+ENV_RANK = "NSML_MY_RANK"
 
 MODE_TRAIN = "train"
 MODE_FORK = "fork"
@@ -34,6 +47,31 @@ LOADER = "loader"
 OUT = "out"
 PREDICTION = "prediction"
 SCORE = "score.json"
+FETCHED = "fetched"
+QUESTIONS = "questions.sock"
+CONSOLE = "console.sock"
+
+# What may be asked at QUESTIONS, the value of ASK:
+# {"ask": "checkpoint", "session": "USER/DATASET/N" or null for one's own, "name": checkpoint}
+#   -> {"path": absolute folder in the box, laid out as sealed} or {"error": "No model: USER/DATASET/N/nsml_model/NAME"}
+ASK = "ask"
+ASK_CHECKPOINT = "checkpoint"
+
+# What may be asked at CONSOLE, the value of DO. "error" is null or the sentence a person is shown. The answer comes out of
+# the participant's own process: to the worker it is a text of unknown worth, never more.
+# {"do": "exec", "code"} -> {"output": text, "error"}: the repr of an expression, what statements print, in the live scope
+# {"do": "infer", "args": [], "kwargs": {}, "app_type": null or "list_string"} -> {"output": JSON or {"base64"}, "error"};
+#   without "app_type" the arguments reach infer as they are
+# {"do": "sh", "argv": [text]} -> {"output": text, "exit_code": number or null, "error"}
+# {"do": "save", "name"} -> {"output": text, "error"}
+DO = "do"
+APP_TYPE = "app_type"
+DO_EXEC = "exec"
+DO_INFER = "infer"
+DO_SH = "sh"
+DO_SAVE = "save"
+MAX_QUESTION = 1024 * 1024  # bytes of one line to CONSOLE or QUESTIONS
+MAX_ANSWER = 4 * 1024 * 1024  # bytes of the line that comes back
 
 # The path a save callback receives is MODEL inside a fresh folder; the whole folder is the checkpoint, so that files
 # written beside the path (a pickled vocabulary) travel with it.

@@ -26,7 +26,7 @@ def watch(journal: "Journal") -> None:
 
     def record(kind: "Type[BaseException]", error: BaseException, trace: "Optional[TracebackType]") -> "Any":
         if isinstance(error, Exception):
-            phase = getattr(error, _PHASE, _contract.PHASE_START)
+            phase = phase_of(error, _contract.PHASE_START)
             journal.write(_contract.ERROR, describe(error, phase), must_arrive=True)
         return original(kind, error, trace)
 
@@ -39,6 +39,11 @@ def mark(error: BaseException, phase: str) -> None:
         setattr(error, _PHASE, phase)
     except Exception:  # noqa: S110 - an exception class that refuses attributes: the phase stays `start`
         pass
+
+
+def phase_of(error: BaseException, default: str) -> str:
+    """The phase that `mark` remembered, or `default`."""
+    return str(getattr(error, _PHASE, default))
 
 
 def describe(error: BaseException, phase: str) -> "Dict[str, Any]":

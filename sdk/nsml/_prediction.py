@@ -32,9 +32,9 @@ def predict_and_exit(session: "Session") -> None:
     except BaseException as error:  # SystemExit too: a program that leaves in the middle has failed
         session.journal.write(_contract.ERROR, prediction.describe(error), must_arrive=True)
         sys.__excepthook__(type(error), error, error.__traceback__)
-        _leave(1)
+        leave(1)
     session.journal.write(_contract.DONE, {}, must_arrive=True)
-    _leave(0)
+    leave(0)
 
 
 class Prediction:
@@ -150,14 +150,19 @@ def check_results(returned: "Any", expected: "Optional[int]") -> "List[Any]":
 
 
 def import_loader(path: str) -> "ModuleType":
-    """The organiser's module, from this very file: a data_loader.py of the program's own is never taken for it."""
+    """The organiser's module, from this very file: a data_loader.py of the program's own is never taken for it.
+
+    Nor the other way round: where the program has a module of that name, the organiser's goes by another.
+    """
     import importlib.util
 
-    spec = importlib.util.spec_from_file_location(_LOADER_MODULE, path)
+    is_taken = _LOADER_MODULE in sys.modules or importlib.util.find_spec(_LOADER_MODULE) is not None
+    name = "organiser_" + _LOADER_MODULE if is_taken else _LOADER_MODULE
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError("{} cannot be imported.".format(path))
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_LOADER_MODULE] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -173,7 +178,8 @@ def _find_output(folder: str) -> str:
     return path
 
 
-def _leave(code: int) -> None:
+def leave(code: int) -> None:
+    """End the process at once, whatever the program would catch or clean up."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -12,6 +12,7 @@
     │   └── StreamGap        409 stream_gap
     ├── TooLarge             413 too_large
     ├── Invalid              422 invalid
+    │   ├── UnknownImage     422 unknown_image
     │   └── HashMismatch     422 hash_mismatch
     ├── RateLimited          429 rate_limited
     ├── Unavailable          503 unavailable
@@ -158,6 +159,12 @@ class Invalid(NsmlError):
     status = 422
     code = "invalid"
     hint: str | None = None
+
+
+class UnknownImage(Invalid):
+    """No entry of the image table matches."""
+
+    code = "unknown_image"
 
 
 class HashMismatch(Invalid):

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     image: str = "default"
     """What a program runs in when it names no image."""
+    unknown_images: Literal["refuse", "default"] = "refuse"
+    """What to do with an image that the image table does not know: refuse the run, or run it in `image` with a note."""
 
     lease: Seconds = 30.0
     """Seconds after which a silent worker loses its runs."""

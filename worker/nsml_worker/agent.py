@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from nsml_worker.box import Box, BoxId
+from nsml_worker.console import Relay
 from nsml_worker.contract import Capacity
 from nsml_worker.errors import AttemptOver, Leaving, ServerAway, ServerError
 from nsml_worker.materialise import BlobCache
@@ -48,6 +49,7 @@ class Agent:
         self._taken: dict[str, _Taken] = {}  # by token: one attempt has one
         self._look = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._relay = Relay(server, self._find_box, halt)
 
     def start(self) -> None:
         """Adopt the boxes on disk and begin to talk to the server. Does not wait for it."""
@@ -56,6 +58,7 @@ class Agent:
             halt = threading.Event()
             self._taken[box.token] = _Taken(box.token, halt, run=self._make_run(box, halt))
         self._heart.start()
+        self._relay.start()
 
     def take(self, run_id: int, token: str) -> None:
         """Begin one attempt. The same one a second time is ignored."""
@@ -179,6 +182,10 @@ class Agent:
         with self._lock:
             runs = [one.run for one in self._taken.values() if one.run is not None]
         return next((run for run in runs if run.box.id == box), None)
+
+    def _find_box(self, box: BoxId) -> Box | None:
+        run = self._find(box)
+        return None if run is None else run.box
 
     def _forget(self, taken: _Taken) -> None:
         with self._lock:

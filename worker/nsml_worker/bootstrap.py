@@ -8,6 +8,7 @@ import structlog
 
 from nsml_worker.agent import Agent
 from nsml_worker.capacity import measure_capacity
+from nsml_worker.environments import Environments
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache
 from nsml_worker.process_runner import ProcessRunner, choose_confinement
@@ -26,7 +27,16 @@ def choose_runner(settings: Settings) -> Runner:
     images = {"default": Interpreter.current()}
     confinement = choose_confinement(settings.confinement, images, sdk, settings.data / "probe")
     log.info("confinement", chosen=confinement.name)
-    return ProcessRunner(settings.data / "boxes", sdk, images, confinement)
+    boxes = settings.data / "boxes"
+    environments = Environments(
+        settings.data / "environments",
+        boxes,
+        confinement,
+        budget=settings.environment_bytes,
+        variables=settings.pip,
+    )
+    environments.clear()
+    return ProcessRunner(boxes, sdk, images, confinement, environments=environments)
 
 
 def make_agent(settings: Settings) -> Agent:

@@ -11,6 +11,7 @@
     app/           the code, writable          seen as /app where the runner can mount
     home/          the folder NSML_HOME        seen as /nsml
     tmp/           HOME and TMPDIR             seen as /tmp
+    fetched/       checkpoints lent to it      seen as /nsml/fetched; only the worker writes there
     views/<name>/  read-only folders, named so that nobody guesses them
 """
 
@@ -101,6 +102,11 @@ class Box:
     def scratch(self) -> Path:
         """HOME and TMPDIR of the program."""
         return self.folder / "tmp"
+
+    @property
+    def fetched(self) -> Path:
+        """What the program asked for while it ran. Outside its home: there it could lead us elsewhere by a link."""
+        return self.folder / "fetched"
 
     @property
     def was_launched(self) -> bool:

@@ -16,6 +16,7 @@ from nsml_worker.run import SCORE_PROGRAM
 from nsml_worker.sdk_folder import SCORE_FILE
 
 APP, HOME, SCRATCH, SDK = "/app", "/nsml", "/tmp", "/sdk"  # noqa: S108  paths in the box
+FETCHED = f"{HOME}/{sdk_contract.FETCHED}"
 
 # Of the node, what any program needs. Nothing here names a person's folder or a service's socket.
 SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -83,8 +84,8 @@ def make_plan(
 
 def make_argv(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[str, str]]) -> list[str]:
     """The program's own command line."""
-    words = [interpreter.executable, *spec.argv[1:]]
-    return [translate(f"{SDK}/{SCORE_FILE}" if word == SCORE_PROGRAM else word, seen) for word in words]
+    words = [f"{SDK}/{SCORE_FILE}" if word == SCORE_PROGRAM else word for word in spec.argv[1:]]
+    return [interpreter.executable, *(translate(word, seen) for word in words)]
 
 
 def make_environment(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[str, str]]) -> dict[str, str]:
@@ -139,10 +140,11 @@ def list_binds(spec: RunSpec, layout: Layout, interpreter: Interpreter) -> list[
     box = layout.box
     binds = [Bind(prefix, prefix) for prefix in interpreter.prefixes]
     binds += [Bind(str(layout.sdk), SDK), Bind(str(box.scratch), SCRATCH, "write")]
-    binds += [Bind(str(box.app), APP, "write"), Bind(str(box.home), HOME, "write")]
+    binds += [Bind(str(box.app), APP, "write"), Bind(str(box.home), HOME, "write"), Bind(str(box.fetched), FETCHED)]
     for mount in sorted(spec.mounts, key=lambda mount: mount.target):
         if mount.target != APP:
             binds.append(Bind(str(layout.places[mount.target]), mount.target, "write" if mount.writable else "read"))
+    binds.sort(key=lambda bind: bind.target)  # the node's own folders may lie below /tmp
     if spec.limits.gpus:
         binds += [Bind(device, device, "device") for device in find_gpu_devices()]
     return binds

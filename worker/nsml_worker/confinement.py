@@ -70,6 +70,7 @@ class Plan:
     root: str  #: an empty folder that may become the program's root
     uid: int | None  #: the user (and group) to become; None: stay who we are
     shm: int | None = None  #: bytes of /dev/shm
+    network: bool = False  #: the node's own network, for pip; programs have none
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,16 @@ class Confinement:
 
 def launch_bubblewrap(plan: Plan) -> list[str]:
     """As root the binds are made as root, and setpriv drops to the box's user inside."""
-    words = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    words = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
+    words += [] if plan.network else ["--unshare-net"]
     words += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", *_limit_size(plan.shm), "--tmpfs", "/dev/shm"]  # noqa: S108  the box's own
-    for folder in list_parents(plan.binds):  # which bubblewrap would make for its own user only
-        words += ["--perms", "0755", "--dir", folder]
+    made: set[str] = set()
     for bind in plan.binds:
+        for folder in list_parents([bind]):
+            if folder not in made:  # bubblewrap would make it for its own user only
+                words += ["--perms", "0755", "--dir", folder]
+                made.add(folder)
         words += [_BUBBLEWRAP_WORDS[bind.kind], bind.source, bind.target]
     words += ["--remount-ro", "/", "--cap-drop", "ALL"]
     if plan.uid is None:
@@ -102,7 +107,8 @@ def launch_bubblewrap(plan: Plan) -> list[str]:
 
 def launch_namespace(plan: Plan) -> list[str]:
     """util-linux makes the namespaces, a shell the root, chroot enters it, setpriv drops to the box's user."""
-    words = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL"]
+    words = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL"]
+    words += [] if plan.network else ["--net"]
     words += ["--propagation", "private", "--", "/bin/sh", "-ec", ENCLOSE, "sh", plan.root]
     words.append("" if plan.shm is None else f",size={plan.shm}")
     for bind in (*plan.binds, *(Bind(f"/dev/{name}", f"/dev/{name}", "device") for name in PLAIN_DEVICES)):

@@ -135,6 +135,23 @@ class Limits(Plain):
 
 
 @dataclass(frozen=True)
+class Environment(Plain):
+    """What a program's Python is and has.
+
+    `interpreter` is the path of a Python on the node, None for the platform's own; `reference` a Docker image instead.
+    `requirements` are what pip takes, checked: no options, addresses or paths; `packages` are Debian's. `key` is the same for
+    the same needs. `unavailable`: why there can be none; then the rest means nothing.
+    """
+
+    interpreter: str | None = None
+    requirements: tuple[str, ...] = ()
+    key: str = ""
+    reference: str | None = None
+    packages: tuple[str, ...] = ()
+    unavailable: str = ""
+
+
+@dataclass(frozen=True)
 class RunSpec(Plain):
     """Everything a worker needs to execute one attempt of one run.
 
@@ -158,6 +175,7 @@ class RunSpec(Plain):
     log_base: int = 0
     events_base: int = 0
     lease: float = 30.0  # seconds until the placement is given to somebody else unless renewed
+    environment_of: Environment | None = None  # None: what the node itself calls `image`
     keep_checkpoints: bool = True  # False in predict and score: what they save is dropped
 
 

@@ -14,6 +14,8 @@ NsmlWorkerError
     ├── UnsafePath        ours: a tree names a path that leaves its folder
     ├── EntryMissing
     ├── ImageMissing
+    ├── NoPython
+    ├── EnvironmentFailed
     ├── OutputMissing
     ├── OutputTooLarge
     └── CheckpointRefused what a program left is not a folder of plain files; only that checkpoint is dropped
@@ -92,6 +94,18 @@ class ImageMissing(RunFailed):
     """The node does not have the image."""
 
     reason = EndReason.IMAGE_MISSING
+
+
+class NoPython(RunFailed):
+    """What the image table calls a Python is none, or is too old."""
+
+    reason = EndReason.NO_PYTHON
+
+
+class EnvironmentFailed(RunFailed):
+    """pip could not install what the program asks for."""
+
+    reason = EndReason.ENVIRONMENT_FAILED
 
 
 class OutputMissing(RunFailed):

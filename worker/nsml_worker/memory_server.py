@@ -10,11 +10,12 @@ from blake3 import blake3
 
 from nsml_worker import packs
 from nsml_worker.box import BoxId
-from nsml_worker.contract import Capacity, Ended, EventKind, RunEvent, RunSpec
+from nsml_worker.contract import Capacity, Ended, EventKind, RunEvent, RunSpec, Tree
 from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
 from nsml_worker.server_api import RunApi
 
 SECONDS = 30.0  # how long a test waits for something before it fails
+LONGEST_POLL = 0.2  # seconds an empty answer is held back
 
 
 class MemoryServer:
@@ -29,6 +30,9 @@ class MemoryServer:
         self.drops: list[BoxId] = []
         self.hellos: list[list[BoxId]] = []
         self.farewells = 0
+        self.checkpoints: dict[tuple[str | None, str], Tree] = {}  # by session and name
+        self.questions: list[dict[str, Any]] = []
+        self.answers: dict[int, dict[str, Any]] = {}
         self._changed = threading.Condition()
 
     def offer(self, spec: RunSpec, token: str) -> None:
@@ -50,6 +54,23 @@ class MemoryServer:
     def heartbeat(self, boxes: list[BoxId]) -> dict[str, Any]:
         """See NodeApi."""
         return {"stop": [[*pair, "asked"] for pair in _pairs(self.stops)], "drop": _pairs(self.drops)}
+
+    def ask(self, number: int, box: BoxId, asked: dict[str, Any]) -> None:
+        """Put a question to a box."""
+        self.questions.append({"id": number, "run": box.run_id, "attempt": box.attempt, "asked": asked})
+        self.notice()
+
+    def fetch_questions(self, wait: float) -> list[dict[str, Any]]:
+        """See NodeApi."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.questions, min(wait, LONGEST_POLL))
+            taken, self.questions = self.questions, []
+        return taken
+
+    def answer_question(self, number: int, said: dict[str, Any]) -> None:
+        """See NodeApi."""
+        self.answers[number] = said
+        self.notice()
 
     def goodbye(self) -> None:
         """See NodeApi."""
@@ -125,6 +146,13 @@ class MemoryRun:
         """See RunApi."""
         for _, data in packs.decode(pack):
             self._server.keep(data)
+
+    def find_checkpoint(self, session: str | None, name: str) -> Tree:
+        """See RunApi."""
+        tree = self._server.checkpoints.get((session, name))
+        if tree is None:
+            raise ServerRefused(f"There is no checkpoint {name}.")
+        return tree
 
     def append(self, stream: str, offset: int, data: bytes) -> int:
         """See RunApi."""

@@ -15,18 +15,21 @@ from pathlib import Path
 import structlog
 
 from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box, write_private
-from nsml_worker.box_plan import Layout, make_plan
+from nsml_worker.box_plan import FETCHED, Layout, make_plan
 from nsml_worker.confinement import Confinement, rungs
-from nsml_worker.contract import EndReason, Limits, Mount, RunKind, RunSpec
+from nsml_worker.contract import EndReason, Environment, Limits, Mount, RunKind, RunSpec
+from nsml_worker.environments import Environments
 from nsml_worker.errors import BoxFailed, ImageMissing, RunFailed, SettingsInvalid
 from nsml_worker.fields import write_fields
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache, Blobs, check_path, lay_out
+from nsml_worker.runner import Tell, keep_quiet
 from nsml_worker.streaming import Watch
 
 # Users of boxes: the range systemd keeps for services that need one only while they run.
 FIRST_UID, LAST_UID = 61184, 65519
 COMPLAINTS = "complaints"
+DEFAULT_IMAGE = "default"  # the node's own Python
 SUPERVISE = "import sys; sys.path.insert(0, sys.argv[1]); from nsml_worker.supervisor import main; main(sys.argv[2])"
 # What a sealed box answers: its Python starts, and it cannot read what lies beside it.
 PROBE = "import sys\ntry: open(sys.argv[1]).close()\nexcept OSError: print('sealed')"
@@ -42,14 +45,24 @@ class ProcessRunner:
     name = "process"
 
     def __init__(
-        self, boxes: Path, sdk: Path, images: dict[str, Interpreter], confinement: Confinement, grace: float = GRACE
+        self,
+        boxes: Path,
+        sdk: Path,
+        images: dict[str, Interpreter],
+        confinement: Confinement,
+        grace: float = GRACE,
+        environments: Environments | None = None,
     ) -> None:
-        """`grace`: seconds a program has between being asked to stop and being killed."""
+        """`grace`: seconds a program has between being asked to stop and being killed.
+
+        `environments`: None for those in a folder beside the boxes.
+        """
         self._boxes = boxes
         self._sdk = sdk
         self._images = images
         self._confinement = confinement
         self._grace = grace
+        self._environments = environments or Environments(boxes.parent / "environments", boxes, confinement)
         self._lock = threading.Lock()
         self._supervisors: dict[BoxId, int] = {}  # process ids of our children
         boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -68,11 +81,10 @@ class ProcessRunner:
         """See Runner."""
         return Box(self._boxes / str(BoxId(spec.run_id, spec.attempt)), spec, token)
 
-    def prepare(self, box: Box, blobs: Blobs) -> None:
+    def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
         """See Runner."""
-        if box.spec.image not in self._images:
-            raise ImageMissing(f"This node has no image {box.spec.image!r}; it has {', '.join(self.images)}.")
         box.empty()
+        self._environments.prepare(box.spec.environment_of or Environment(), self._default(box.spec), box.folder, tell)
         uid = self._make_user_folders(box)
         for mount in box.spec.mounts:
             target = self._place(box, mount)
@@ -82,7 +94,8 @@ class ProcessRunner:
 
     def start(self, box: Box) -> None:
         """See Runner."""
-        plan = make_plan(box.spec, self._layout(box), self._confinement, self._images[box.spec.image])
+        interpreter = self._environments.find(box.folder)
+        plan = make_plan(box.spec, self._layout(box), self._confinement, interpreter)
         write_fields(str(box.folder / PLAN), plan)
         self._supervise(box)
         watch = self.watch(box)
@@ -94,6 +107,10 @@ class ProcessRunner:
                 watch.wait()
         finally:
             watch.close()
+
+    def name_fetched(self, box: Box) -> str:
+        """See Runner."""
+        return FETCHED if self._confinement.mounts else str(box.fetched)
 
     def watch(self, box: Box) -> Watch:
         """See Runner."""
@@ -130,6 +147,16 @@ class ProcessRunner:
             found.append(box)
         return found
 
+    def _default(self, spec: RunSpec) -> Interpreter:
+        """The Python of a spec that names none: the image's where the node has one, else the node's own."""
+        if spec.image in self._images or spec.environment_of is None:
+            try:
+                return self._images[spec.image]
+            except KeyError:
+                said = f"this node has no image {spec.image!r}; it has {', '.join(self.images)}"
+                raise ImageMissing(said) from None
+        return self._images[DEFAULT_IMAGE]
+
     def _make_user_folders(self, box: Box) -> int | None:
         """The folders a program may write to, and the user they belong to: None where it stays the worker's."""
         with self._lock:
@@ -140,15 +167,22 @@ class ProcessRunner:
                     os.chown(folder, uid, uid)
         (box.folder / "root").mkdir()
         (box.folder / "views").mkdir(mode=0o711)
+        box.fetched.mkdir(mode=0o711)
         if uid is not None:  # sticky: what the worker puts there, the program cannot take away or replace
             os.chown(box.home, os.geteuid(), uid)
             box.home.chmod(0o1770)
         return uid
 
     def _find_free_user(self) -> int:
-        """A user no other box and nobody else has. The owner of a box's code is the box's user."""
+        """A user no other box and nobody else has. The owner of a box's code is the box's user.
+
+        Looked for from anywhere in the range: the users of another platform's boxes on this machine are not known here, and
+        what is left of a box is killed by its user.
+        """
         used = {folder.stat().st_uid for folder in self._boxes.glob("*/app")}
-        for uid in range(FIRST_UID, LAST_UID + 1):
+        count = LAST_UID + 1 - FIRST_UID
+        first = secrets.randbelow(count)
+        for uid in (FIRST_UID + (first + step) % count for step in range(count)):
             if uid not in used and not _is_known(uid):
                 return uid
         raise BoxFailed("The node has no free user for another box; remove old boxes from its data folder.")

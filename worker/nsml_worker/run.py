@@ -18,6 +18,7 @@ from nsml_worker.errors import AttemptOver, EntryMissing, Leaving, OutputMissing
 from nsml_worker.event_log import EventLog
 from nsml_worker.journal import JournalReader
 from nsml_worker.materialise import BlobCache
+from nsml_worker.questions import answering
 from nsml_worker.runner import Runner
 from nsml_worker.server_api import RunApi
 from nsml_worker.streaming import Watch, journal_sender, log_sender
@@ -93,10 +94,8 @@ class Run:
                 self._prepare()
                 if self._stopping.is_set():
                     return Ended(EndReason.STOPPED)
-                self._runner.start(self.box)
-                if self._stopping.is_set():
-                    self._runner.stop(self.box)
-            return self._conclude(self._follow())
+            with answering(self.box, self._runner.name_fetched(self.box), self._api, self._cache):
+                return self._carry_out()
         except (AttemptOver, Leaving):
             raise
         except RunFailed as error:
@@ -105,6 +104,14 @@ class Run:
             log.exception("node_error", box=str(self.box.id))
             self._kill()
             return Ended(EndReason.NODE_ERROR, detail=f"The node failed: {error}")
+
+    def _carry_out(self) -> Ended:
+        """Start the program, where none was before us, and see it to its end."""
+        if not self.box.was_launched:
+            self._runner.start(self.box)
+            if self._stopping.is_set():
+                self._runner.stop(self.box)
+        return self._conclude(self._follow())
 
     def _prepare(self) -> None:
         """Lay the box out, and say so when it takes a while."""
@@ -116,7 +123,10 @@ class Run:
             size = sum(entry.size for entry in missing)
             self._events.tell(EventKind.PREPARING, {"text": f"Fetching {len(missing)} files, {size:,} bytes"})
             self._cache.fetch(self._api, missing)
-        self._runner.prepare(self.box, self._cache)
+        self._runner.prepare(self.box, self._cache, self._tell_preparing)
+
+    def _tell_preparing(self, text: str) -> None:
+        self._events.tell(EventKind.PREPARING, {"text": text})
 
     def _follow(self) -> Exit:
         """Send what the box writes until it ends, and all of it."""

@@ -14,6 +14,13 @@ from nsml_worker.fields import write_fields
 from nsml_worker.materialise import Blobs, lay_out
 from nsml_worker.streaming import Watch
 
+# Takes one line on what a preparation is doing.
+Tell = Callable[[str], None]
+
+
+def keep_quiet(_: str) -> None:
+    """The Tell of those who need not know."""
+
 
 class Runner(Protocol):
     """Makes boxes. A box is a folder for the worker, and whatever the runner adds for the program.
@@ -34,8 +41,10 @@ class Runner(Protocol):
     def images(self) -> tuple[str, ...]:
         """The images a spec may name here."""
 
-    def prepare(self, box: Box, blobs: Blobs) -> None:
+    def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
         """Lay out what the spec mounts in the box's folder. May be repeated as long as nothing was started.
+
+        `tell` is given what takes time.
 
         Raises:
             RunFailed: it cannot be made; the class says whose fault that is.
@@ -47,6 +56,9 @@ class Runner(Protocol):
         Raises:
             RunFailed: it was not, and `detail` says why.
         """
+
+    def name_fetched(self, box: Box) -> str:
+        """The folder `box.fetched` as the program names it."""
 
     def watch(self, box: Box) -> Watch:
         """Follow a box that was started, by this worker or by one before it."""
@@ -87,10 +99,10 @@ class MemoryRunner:
         """See Runner."""
         return Box(self._boxes / str(BoxId(spec.run_id, spec.attempt)), spec, token)
 
-    def prepare(self, box: Box, blobs: Blobs) -> None:
+    def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
         """See Runner."""
         box.empty()
-        for folder in (box.app, box.home / "out", box.home / "checkpoints", box.scratch):
+        for folder in (box.app, box.home / "out", box.home / "checkpoints", box.scratch, box.fetched):
             folder.mkdir(parents=True)
         for mount in box.spec.mounts:
             folder = box.app if mount.target == "/app" else box.folder / "views" / mount.target.lstrip("/")
@@ -103,6 +115,10 @@ class MemoryRunner:
         write_fields(str(box.folder / STARTED), [("at", str(time.time()))])
         self._stops[box.id] = threading.Event()
         threading.Thread(target=self._run, args=(box,), name=f"program {box.id}", daemon=True).start()
+
+    def name_fetched(self, box: Box) -> str:
+        """See Runner."""
+        return str(box.fetched)
 
     def watch(self, box: Box) -> Watch:
         """See Runner."""

@@ -22,7 +22,7 @@ MAX_PREDICTION = 1 << 30  # bytes
 
 
 class Refused(Exception):
-    """Why there is no score. `details` go into the answer."""
+    """Why there is no score. `details` go into the answer: counts and line numbers, never what a line holds."""
 
     def __init__(self, code: str, message: str, **details: object) -> None:
         super().__init__(message)
@@ -67,7 +67,10 @@ def evaluate(options: argparse.Namespace) -> float:
         raise Refused("wrong_length", message, expected=len(labels), got=len(predictions))
     if not labels:
         raise Refused("evaluation_failed", "The label file is empty.")
-    return metric(labels, predictions)
+    try:
+        return metric(labels, predictions)
+    except OverflowError:
+        raise Refused("invalid_prediction", "The metric of these predictions is too large to be computed.") from None
 
 
 def run_evaluation(program: str, prediction: str, label: str) -> float:
@@ -84,9 +87,7 @@ def run_evaluation(program: str, prediction: str, label: str) -> float:
     try:
         return float(lines[-1])
     except ValueError:
-        raise Refused(
-            "evaluation_failed", f"The last line of the evaluation is no number: {lines[-1][:80]!r}."
-        ) from None
+        raise Refused("evaluation_failed", "The last line of the evaluation is no number.") from None
 
 
 def read_lines(path: str, code: str, what: str) -> list[str]:
@@ -102,18 +103,20 @@ def read_lines(path: str, code: str, what: str) -> list[str]:
     return [line.strip() for line in text.split("\n")] if text else []
 
 
+def read_number(text: str, line: int, code: str, what: str) -> float:
+    """A finite number. What stood there instead is not repeated: the answer is read by people who may not see the test."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise Refused(code, f"Line {line:,} of the {what} file is no number.", line=line) from None
+    if not math.isfinite(number):
+        raise Refused(code, f"Line {line:,} of the {what} file is a number that is not finite.", line=line)
+    return number
+
+
 def read_numbers(lines: list[str], code: str, what: str) -> list[float]:
     """One finite number a line."""
-    numbers = []
-    for index, line in enumerate(lines, 1):
-        try:
-            number = float(line)
-        except ValueError:
-            raise Refused(code, f"Line {index:,} of the {what} file is no number: {line[:80]!r}.") from None
-        if not math.isfinite(number):
-            raise Refused(code, f"Line {index:,} of the {what} file is {line[:80]!r}, which is not finite.")
-        numbers.append(number)
-    return numbers
+    return [read_number(text, line, code, what) for line, text in enumerate(lines, 1)]
 
 
 def read_pair(labels: list[str], predictions: list[str]) -> tuple[list[float], list[float]]:
@@ -187,7 +190,10 @@ def measure_log_loss(labels: list[str], predictions: list[str]) -> float:
 
 def read_rows(lines: list[str]) -> Any:
     """One number a line, or several with commas or blanks between them."""
-    rows = [read_numbers(line.replace(",", " ").split(), "invalid_prediction", "prediction") for line in lines]
+    rows = [
+        [read_number(word, line, "invalid_prediction", "prediction") for word in text.replace(",", " ").split()]
+        for line, text in enumerate(lines, 1)
+    ]
     widths = {len(row) for row in rows}
     if len(widths) != 1 or 0 in widths:
         raise Refused("invalid_prediction", "The lines of the prediction file do not hold equally many numbers.")
@@ -195,11 +201,11 @@ def read_rows(lines: list[str]) -> Any:
 
 
 def explain_failure(metric: Callable[[], float]) -> float:
-    """What a metric says about numbers it cannot use."""
+    """A metric that cannot use the numbers it got. Its own words stay here: they may quote labels."""
     try:
         return metric()
-    except ValueError as error:
-        raise Refused("invalid_prediction", f"The metric refuses the prediction: {error}") from None
+    except ValueError:
+        raise Refused("invalid_prediction", "The metric cannot be computed from these predictions.") from None
 
 
 def check_score(score: float) -> float:

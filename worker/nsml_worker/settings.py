@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsml_worker.errors import SettingsInvalid
 
+PIP_VARIABLES = re.compile(
+    r"PIP_\w+|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
+)
 CONFINEMENTS = ("auto", "bubblewrap", "namespace", "user", "none")
 
 
@@ -21,6 +25,9 @@ class Settings:
     broker_url: str  #: NSML_BROKER_URL: as Celery writes it
     data: Path  #: NSML_WORKER_DATA: boxes and the cache of blobs; absolute
     confinement: str = "auto"  #: NSML_CONFINEMENT: auto takes the strongest that works here
+    #: PIP_… and the variables of proxies and certificates: what pip needs to reach its index
+    pip: Mapping[str, str] = field(default_factory=dict)
+    environment_bytes: int = 20 * 2**30  #: NSML_ENVIRONMENT_BYTES: disk for installed packages that no box uses
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -39,6 +46,8 @@ class Settings:
             broker_url=_require(environment, "NSML_BROKER_URL"),
             data=Path(_require(environment, "NSML_WORKER_DATA")).absolute(),
             confinement=confinement,
+            pip={name: value for name, value in environment.items() if PIP_VARIABLES.fullmatch(name)},
+            environment_bytes=_read_bytes(environment, "NSML_ENVIRONMENT_BYTES", cls.environment_bytes),
         )
 
 
@@ -47,6 +56,13 @@ def _require(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsInvalid(f"The variable {name} is not set; `nsmlctl up` sets it, see docs/architecture.md.")
     return value
+
+
+def _read_bytes(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "") or str(default)
+    if not (text.isascii() and text.isdigit()):
+        raise SettingsInvalid(f"{name} is {text!r}; set it to a number of bytes.")
+    return int(text)
 
 
 def _read_token(path: Path) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import examples, historic, json_option, silent
 from nsmlctl.errors import BadUsage
 from nsmlctl.evaluation import with_evaluation
 from nsmlctl.folder import read_folder, upload_folder
@@ -22,12 +23,31 @@ from nsmlctl.output import (
     echo_json,
     echo_table,
     right_now,
+    size_text,
     tell,
 )
 from nsmlctl.workplace import Workplace, pass_workplace
 
+# What is asked for less often lies in a module of its own, imported when it is typed.
+SELDOM = dict.fromkeys(("search", "fs", "pull", "change"), "nsmlctl.commands.dataset_files")
 
-@click.group(epilog=examples("nsmlctl dataset ls", "nsmlctl dataset board kin_phase1"))
+
+class DatasetGroup(click.Group):
+    """Knows the seldom commands by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them."""
+        return [*super().list_commands(ctx), *SELDOM]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See click."""
+        if cmd_name not in SELDOM:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(importlib.import_module(SELDOM[cmd_name]), cmd_name)
+        return found
+
+
+@click.group(cls=DatasetGroup, epilog=examples("nsmlctl dataset ls", "nsmlctl dataset board kin_phase1"))
 def command() -> None:
     """Push and list datasets, show their boards."""
 
@@ -46,15 +66,35 @@ def command() -> None:
 @click.option("--description", default="", help="One line about it.")
 @click.option("-e", "--evaluation", help="A program that prints the score on its last line.")
 @click.option("-f", "--force", is_flag=True, help="Replace a dataset of this name.")
+@click.option("--keep-models", is_flag=True, help="Let nobody fetch the checkpoints that are trained on it.")
+@click.option("-v", "--verbose", is_flag=True, help="List the files that go up.")
+@click.option("--private", is_flag=True, hidden=True)
+@historic("--tags", "--tag", takes_value=True, sentence="--tags: not kept; write what matters in --description.")
+@historic(
+    "--model-size-limit", takes_value=True, sentence="--model-size-limit: not kept; the platform's own limit holds."
+)
+@historic("--copy", "--copy-to-all", sentence="--copy: not needed; each machine fetches a dataset once and keeps it.")
 @json_option
 @pass_workplace
 def push(
-    place: Workplace, /, name: str, path: Path, evaluation: str | None, metric: str | None, as_json: bool, **wish: Any
+    place: Workplace,
+    /,
+    name: str,
+    path: Path,
+    evaluation: str | None,
+    metric: str | None,
+    private: bool,
+    keep_models: bool,
+    verbose: bool,
+    as_json: bool,
+    **wish: Any,
 ) -> None:
     """Upload the folder PATH as the dataset NAME.
 
     A competition's folder holds data_loader.py, train/, test/test_data and test/test_label. It is checked before it is accepted.
     """
+    if private:  # going on would show everybody what was meant to be hidden
+        raise BadUsage("--private: everybody on this platform may train on every dataset.", "Nothing was sent.")
     folder = place.folder / path
     if not folder.is_dir():
         raise BadUsage(f"'{path}' is not a folder.", "A dataset is a folder; name the one to push.")
@@ -62,6 +102,10 @@ def push(
     manifest = read_folder(place, folder, CLUTTER)
     if evaluation:
         manifest = with_evaluation(manifest, evaluation, (place.folder, folder))
+    if verbose:
+        tell("".join(f"{file.path} {size_text(file.size)}\n" for file in manifest.entries).rstrip())
+    if keep_models:
+        wish["pull_models"] = False
     wish["metric"] = metric or ("custom" if evaluation else "accuracy")
     try:
         upload_folder(api, place, folder, manifest, dataset_limits(api.platform()))
@@ -120,12 +164,17 @@ def board(place: Workplace, name: str, mine: bool, as_json: bool) -> None:
 @command.command(epilog=examples("nsmlctl dataset rm kin_phase1", "nsmlctl dataset rm -f kin_phase1"))
 @click.argument("name")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@silent("-v", "--verbose")
+@json_option
 @pass_workplace
-def rm(place: Workplace, name: str, force: bool) -> None:
+def rm(place: Workplace, name: str, force: bool, as_json: bool) -> None:
     """Remove a dataset and its board."""
     if not force:
         if not sys.stdin.isatty():
             raise BadUsage("Removing a dataset removes its board too.", "Say that you mean it: add -f.")
         click.confirm(f"Remove {name} and its board?", abort=True, err=True)
     place.api().remove_dataset(name)
-    echo(f"Dataset {name} is removed")
+    if as_json:
+        echo_json({"removed": [name]})
+    else:
+        echo(f"Dataset {name} is removed")

@@ -7,7 +7,7 @@ import sys
 import click
 
 from nsmlctl import __version__
-from nsmlctl.commands.options import examples
+from nsmlctl.commands.options import examples, historic
 from nsmlctl.config import save_login
 from nsmlctl.errors import NotLoggedIn
 from nsmlctl.output import echo, tell
@@ -17,14 +17,25 @@ from nsmlctl.workplace import Workplace, pass_workplace
 @click.command(
     epilog=examples("nsmlctl login http://host:8080", "echo $TOKEN | nsmlctl login https://nsml.example.org")
 )
-@click.argument("url")
+@click.argument("url", required=False)
+@historic("--username", takes_value=True, sentence="--username: not used; whose login it is, the token says.")
+@historic(
+    "--password", takes_value=True, sentence="--password: neither used nor sent; `nsmlctl login URL` asks for a token."
+)
+@historic(
+    "-t", "--team", takes_value=True, sentence="-t: there are no teams here; a team shares the account of one name."
+)
+@historic("-e", "--encoding", takes_value=True, sentence="-e: not needed; everything is UTF-8.")
 @pass_workplace
-def command(place: Workplace, url: str) -> None:
+def command(place: Workplace, url: str | None) -> None:
     """Log in to a platform.
 
     The token is asked for, or read from the standard input: `nsmlctl user add` printed it for whoever looks after the platform.
     On the machine where `nsmlctl up` runs, no login is needed.
     """
+    if url is None:
+        stay(place)
+        return
     server = (url if "://" in url else f"http://{url}").rstrip("/")
     version = str(place.api_of(server, hint="Is the address right, and is the platform running?").platform()["version"])
     if version.split(".")[:2] != __version__.split(".")[:2]:
@@ -34,6 +45,14 @@ def command(place: Workplace, url: str) -> None:
     path = save_login(place.home, server, token)
     echo(f"Logged in to {server} as {user}")
     tell(f"The token is kept in {path}, readable by you alone.")
+
+
+def stay(place: Workplace) -> None:
+    """`login` alone, as it was typed in NSML: says where one is logged in already. Raises NotLoggedIn."""
+    login = place.login()
+    user = place.api().me()["user"]
+    echo(f"Logged in to {login.server} as {user}")
+    tell("To another platform: nsmlctl login URL")
 
 
 def _ask_token() -> str:

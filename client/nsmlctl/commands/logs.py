@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples
+from nsmlctl.commands.options import examples, silent
 from nsmlctl.errors import Failed
 from nsmlctl.following import follow_log
 from nsmlctl.output import tell
@@ -17,6 +17,7 @@ from nsmlctl.workplace import Workplace, pass_workplace
 @click.option(
     "-f", "--follow", is_flag=True, help="Go on until the session is over. Ctrl-C leaves the log, not the session."
 )
+@silent("--hide-client-log")
 @pass_workplace
 def command(place: Workplace, session: str, follow: bool) -> None:
     """Print what a session printed.

@@ -9,15 +9,14 @@ from typing import Any
 import click
 
 from nsmlctl.api import Api
-from nsmlctl.commands.options import Bytes, examples, json_option
-from nsmlctl.config import remember_dataset
-from nsmlctl.errors import BadUsage, CutOff, Failed
+from nsmlctl.commands.options import Bytes, GoCommand, ProgramArguments, examples, historic, json_option
+from nsmlctl.commands.starting import conclude_start, start
+from nsmlctl.errors import BadUsage, Failed
 from nsmlctl.folder import hint_about_size, read_folder, upload_folder
-from nsmlctl.following import follow_log, wait_for_start
+from nsmlctl.following import follow_log
 from nsmlctl.ignore import DEFAULT
-from nsmlctl.interrupts import held_interrupt
 from nsmlctl.manifest import Manifest
-from nsmlctl.output import echo, echo_json, tell, waiting_text
+from nsmlctl.output import size_text, tell
 from nsmlctl.references import SessionReference, parse_session
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -31,16 +30,17 @@ def _show_ignored(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command(
+    cls=GoCommand,
     epilog=examples(
         "nsmlctl run -d kin_phase1",
         'nsmlctl run -d kin_phase1 main.py -a "--epochs 3 --lr 0.01" -m "first try"',
         "nsmlctl run -d kin_phase1 -g 0 -c 2 --memory 4G -i",
-    )
+    ),
 )
 @click.argument("script", required=False)
 @click.option("-d", "--dataset", help="The dataset to run beside; without it the session has none.")
 @click.option("-e", "--entry", help="The program to start, the same as SCRIPT.  [default: main.py]")
-@click.option("-a", "--args", default="", help="Arguments for the program, as one text.")
+@click.option("-a", "--args", default="", type=ProgramArguments(), help="Arguments for the program, as one text.")
 @click.option("-m", "--memo", default="", help="A description.")
 @click.option("-g", "--gpus", type=click.IntRange(0), help="GPUs.  [default: 1 where the platform has any, else 0]")
 @click.option("-c", "--cpus", "--cpu", type=click.IntRange(1), help="CPU cores.  [default: 1]")
@@ -51,10 +51,40 @@ def _show_ignored(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--show-default-nsmlignore", is_flag=True, is_eager=True, expose_value=False, callback=_show_ignored,
     help="Print what is never uploaded unless .nsmlignore takes it back.",
 )  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="List the files that go up.")
+@click.option("--hide-client-log", is_flag=True, help="Print the session's line only.")
+@historic(
+    "--nfs-output", sentence="--nfs-output: there is no shared folder here; what is to stay is kept with nsml.save."
+)
+@historic(
+    "--gpu-driver-version",
+    takes_value=True,
+    sentence="--gpu-driver-version: the platform's machines have one driver each; `nsmlctl gpumonitor` shows them.",
+)
+@historic(
+    "--gpu-model",
+    takes_value=True,
+    sentence="--gpu-model: a session gets any free GPU; `nsmlctl gpumonitor` shows which there are.",
+)
+@historic(
+    "-n",
+    "--nodes",
+    takes_value=True,
+    sentence="--nodes: a session runs on one machine; more GPUs of it are had with -g.",
+)
+@historic("--esm", takes_value=True, sentence="--esm: has no meaning on this platform.")
 @json_option
 @pass_workplace
 def command(
-    place: Workplace, /, script: str | None, entry: str | None, interactive: bool, as_json: bool, **wish: Any
+    place: Workplace,
+    /,
+    script: str | None,
+    entry: str | None,
+    interactive: bool,
+    verbose: bool,
+    hide_client_log: bool,
+    as_json: bool,
+    **wish: Any,
 ) -> None:
     """Upload this folder and start a session.
 
@@ -63,16 +93,24 @@ def command(
     api = place.api()
     manifest = read_folder(place, place.folder)
     wish["entry"] = choose_entry(script, entry, manifest)
+    if wish["dataset"] is not None:
+        warn(wish["entry"], manifest)
+    if verbose:
+        tell("".join(f"{file.path} {size_text(file.size)}\n" for file in manifest.entries).rstrip())
     _upload(api, place, manifest, wish["dataset"])
-    session = _start(api, place, {**wish, "code": manifest.to_tree()})
-    if as_json and not interactive:
-        echo_json(session)
-    else:
-        _announce(session)
-    if session["final"] and session["state"] == "failed":
-        raise Failed(f"Session {session['name']} failed: {session.get('message') or session.get('reason')}")
+    wish["code"] = manifest.to_tree()
+    session = start(api, place, lambda: api.create_session(wish, key=str(uuid.uuid4())))
+    conclude_start(session, as_json and not interactive, tell_next=not hide_client_log)
     if interactive:
         _accompany(api, place, session)
+
+
+def warn(entry: str, manifest: Manifest) -> None:
+    """What a submit would miss, told now instead of after a training."""
+    from nsmlctl.advice import advise, read_programs
+
+    for sentence in advise(entry, read_programs(manifest)):
+        tell(f"Warning: {sentence}")
 
 
 def choose_entry(script: str | None, entry: str | None, manifest: Manifest) -> str:
@@ -112,37 +150,6 @@ def _upload(api: Api, place: Workplace, manifest: Manifest, dataset: str | None)
     except KeyboardInterrupt:
         tell("\nThe upload was interrupted: no session was made.")
         raise
-
-
-def _start(api: Api, place: Workplace, wish: Json) -> Json:
-    """The session once it runs or says why not; Ctrl-C leaves it, by name."""
-    session: Json | None = None
-    try:
-        with held_interrupt():
-            session = api.create_session(wish, key=str(uuid.uuid4()))
-        if wish["dataset"]:
-            remember_dataset(place.home, place.folder, wish["dataset"])
-        return wait_for_start(api, _reference(session), session, place.pause)
-    except CutOff as error:
-        error.hint = "Whether the session was made is not known: `nsmlctl ps` tells."
-        raise
-    except KeyboardInterrupt:
-        if session is not None:
-            tell(f"\nSession {session['name']} was made and goes on. To stop it: nsmlctl stop {session['name']}")
-        raise
-
-
-def _announce(session: Json) -> None:
-    name, waiting = session["name"], waiting_text(session)
-    if session.get("started_at"):
-        echo(f"Session {name} is started")
-    elif waiting:
-        echo(f"Session {name} is queued: {waiting}")
-    else:
-        echo(f"Session {name} is {str(session['status']).lower()}")
-    short = "/".join(name.split("/")[1:])
-    echo(f"  {session['url']}")
-    echo(f"Next:  nsmlctl logs -f {short}   |   nsmlctl model ls {short}   |   nsmlctl submit {short}")
 
 
 def _accompany(api: Api, place: Workplace, session: Json) -> None:

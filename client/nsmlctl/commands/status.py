@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from nsmlctl import __version__
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.gpumonitor import node_row
+from nsmlctl.commands.options import examples, json_option, verbose_option
 from nsmlctl.output import echo, echo_json, waiting_text
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -15,9 +16,10 @@ Json = dict[str, Any]
 
 
 @click.command(epilog=examples("nsmlctl status", "nsmlctl status -j"))
+@verbose_option
 @json_option
 @pass_workplace
-def command(place: Workplace, as_json: bool) -> None:
+def command(place: Workplace, verbose: bool, as_json: bool) -> None:
     """Show the platform and what of yours waits."""
     api, login = place.api(), place.login()
     platform, me = api.platform(), api.me()
@@ -29,6 +31,9 @@ def command(place: Workplace, as_json: bool) -> None:
     echo(f"You       {me['user']}{' (admin)' if me.get('admin') else ''}, by {login.source}")
     echo(f"Boxes     {confinement_line(platform)}")
     echo(f"Machines  {platform['nodes']} with {platform['gpus']} GPUs")
+    if verbose:
+        for node in api.nodes():
+            echo(f"          {'  '.join(cell for cell in node_row(node) if cell)}")
     for session in waiting:
         echo(f"{session['name']}: {waiting_text(session)}")
 

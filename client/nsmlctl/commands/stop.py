@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples
-from nsmlctl.output import echo
+from nsmlctl.commands.options import examples, json_option
+from nsmlctl.output import echo, echo_json
+from nsmlctl.wildcards import choose_sessions
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
 @click.command(epilog=examples("nsmlctl stop session/1", "nsmlctl stop kin_phase1/3 kin_phase1/4"))
 @click.argument("sessions", nargs=-1, required=True, metavar="SESSION...")
+@json_option
 @pass_workplace
-def command(place: Workplace, sessions: tuple[str, ...]) -> None:
+def command(place: Workplace, sessions: tuple[str, ...], as_json: bool) -> None:
     """Stop a session.
 
-    Its log and its checkpoints stay.
+    Its log and its checkpoints stay, and `nsmlctl resume` goes on from the last one.
     """
     api = place.api()
-    for reference in [place.session(text) for text in sessions]:
-        session = api.stop_session(reference)
-        echo(f"Session {session['name']}: {session['status']}")
+    stopped = []
+    for reference in choose_sessions(api, place, sessions):
+        stopped.append(api.stop_session(reference))
+        if not as_json:
+            echo(f"Session {stopped[-1]['name']}: {stopped[-1]['status']}")
+    if as_json:
+        echo_json({"sessions": stopped})

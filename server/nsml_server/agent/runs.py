@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,13 +15,12 @@ from nsml_server.api.callers import BearerToken, ThePlatform
 from nsml_server.api.schemas import LARGEST, Body, Hashes
 from nsml_server.domain.names import check_hash
 from nsml_server.errors import Invalid
-from nsml_server.services import attempts, events, files
+from nsml_server.services import attempts, events, files, loans
 from nsml_server.services.platform import Platform
 from nsml_server.storage.packs import MAX_BODY
 from nsml_worker.contract import RunEvent
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
-CHUNK = 2**20  # bytes of a blob sent at a time
 MAX_EVENTS = 1000
 BINARY = "application/octet-stream"
 
@@ -40,12 +38,24 @@ def claim(platform: ThePlatform, token: BearerToken, run_id: int) -> Json:
     return Json(attempts.claim(platform, run_id, token).to_dict())
 
 
+@router.get("/checkpoint")
+def lend_checkpoint(
+    platform: ThePlatform,
+    token: BearerToken,
+    run_id: int,
+    name: Annotated[str, Query(max_length=1000)] = "",
+    session: Annotated[str | None, Query(max_length=200)] = None,
+) -> Json:
+    """The files of a checkpoint of this or another session of the same user; the run may fetch them from now on."""
+    return Json(loans.lend(platform, run_id, token, session, name).to_dict())
+
+
 @router.get("/blobs/{name}", response_class=Response)
 def get_blob(platform: ThePlatform, token: BearerToken, run_id: int, name: str) -> StreamingResponse:
     """The bytes of one file that the run mounts."""
     attempts.require_readable(platform, run_id, token, [check_hash(name)])
     headers = {"Content-Length": str(platform.blobs.size(name))}
-    return StreamingResponse(_chunks(platform, name), media_type=BINARY, headers=headers)
+    return StreamingResponse(files.read_chunks(platform, name), media_type=BINARY, headers=headers)
 
 
 @router.post("/blobs/fetch", response_class=Response)
@@ -114,8 +124,3 @@ def _append(platform: Platform, run_id: int, token: str, stream: str, offset: in
     if stream == attempts.EVENTS:
         events.fold_journal(platform, run_id)
     return size
-
-
-def _chunks(platform: Platform, name: str) -> Iterator[bytes]:
-    with platform.blobs.open(name) as source:
-        yield from iter(lambda: source.read(CHUNK), b"")

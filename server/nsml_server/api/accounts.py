@@ -35,6 +35,13 @@ def add_user(platform: ThePlatform, _: TheAdmin, asked: NewUser) -> Json:
     return Json(answer, 201)
 
 
+@router.get("/nodes")
+def list_nodes(platform: ThePlatform, _: TheCaller) -> Json:
+    """The machines, what they have, and how much of it is taken."""
+    with platform.database.read() as tx:
+        return Json({"nodes": views.machines(platform, tx)})
+
+
 @router.post("/nodes", status_code=201)
 def add_node(platform: ThePlatform, _: TheAdmin, asked: NewNode) -> Json:
     """Add a machine, or give one a new token; the token is shown this once. Administrators only."""

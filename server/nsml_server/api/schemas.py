@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nsml_server.services.sessions import Resources
 from nsml_worker.contract import FileEntry, Tree
 
 LARGEST = 2**53 - 1  # integers beyond it are not the same in every JSON reader
@@ -56,24 +57,70 @@ class NewNode(Body):
     name: Annotated[str, Field(max_length=200)]
 
 
-class NewSession(Body):
-    """A training to be run. None: the platform's default."""
+class Wanted(Body):
+    """What a run is to have. None: the platform's default, or what the session it comes from had."""
+
+    gpus: Annotated[int, Field(ge=0, le=4096)] | None = None
+    cpus: Annotated[int, Field(ge=1, le=65536)] | None = None
+    memory: Annotated[int, Field(ge=2**20, le=LARGEST)] | None = None
+    shm: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+
+    def to_resources(self) -> Resources:
+        """As the services have it."""
+        return Resources(self.gpus, self.cpus, self.memory, self.shm)
+
+
+class NewSession(Wanted):
+    """A training to be run."""
 
     code: TreeBody
     entry: Annotated[str, Field(max_length=4096)] = "main.py"
     dataset: Annotated[str, Field(max_length=200)] | None = None
     args: Annotated[str, Field(max_length=100_000)] = ""
     memo: Annotated[str, Field(max_length=100_000)] = ""
-    gpus: Annotated[int, Field(ge=0, le=4096)] | None = None
-    cpus: Annotated[int, Field(ge=1, le=65536)] | None = None
-    memory: Annotated[int, Field(ge=2**20, le=LARGEST)] | None = None
-    shm: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+
+
+class NewFork(Wanted):
+    """A session that trains on from another's checkpoint. None: as the other had it; of checkpoints the newest."""
+
+    checkpoint: Annotated[str, Field(max_length=1000)] | None = None
+    args: Annotated[str, Field(max_length=100_000)] | None = None
+    entry: Annotated[str, Field(max_length=4096)] | None = None
+    memo: Annotated[str, Field(max_length=100_000)] | None = None
+
+
+class NewServe(Wanted):
+    """A session that loads a checkpoint and answers. None: as the other had it; of checkpoints the newest."""
+
+    checkpoint: Annotated[str, Field(max_length=1000)] | None = None
+    dataset: Annotated[str, Field(max_length=200)] | None = None
+    entry: Annotated[str, Field(max_length=4096)] | None = None
+    memo: Annotated[str, Field(max_length=100_000)] | None = None
+
+
+class NewImage(Body):
+    """What a name of an image means; see domain/images.py."""
+
+    target: Annotated[str, Field(max_length=5000)]
+    note: Annotated[str, Field(max_length=1000)] = ""
 
 
 class Memo(Body):
     """A session's new memo."""
 
     memo: Annotated[str, Field(max_length=100_000)]
+
+
+class Ask(Body):
+    """A question to a live program; what is not given is not passed on."""
+
+    do: Literal["exec", "infer", "sh", "save"]
+    code: str = ""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    app_type: str | None = None
+    argv: Annotated[list[str], Field(max_length=10_000)] = []
+    name: Annotated[str, Field(max_length=1000)] = ""
 
 
 class NewSubmission(Body):
@@ -91,3 +138,4 @@ class NewDataset(Body):
     order: Annotated[str, Field(max_length=200)] | None = None
     description: Annotated[str, Field(max_length=100_000)] = ""
     force: bool = False
+    pull_models: bool = True

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Query, Response
 from nsml_server.api.answers import Following, Json
 from nsml_server.api.callers import IdempotencyKey, TheCaller, ThePlatform
 from nsml_server.api.schemas import LARGEST, Memo, NewSession
-from nsml_server.services import checkpoints, logs, metrics, sessions, views
+from nsml_server.services import checkpoints, environments, logs, metrics, sessions, views
 from nsml_server.services.platform import Platform
 from nsml_server.services.sessions import Reference, Request
 
 router = APIRouter(tags=["sessions"])
 ONE = "/sessions/{user}/{dataset}/{number}"
+Pattern = Annotated[str, Query(min_length=1, max_length=200)]
 
 
 def reference_of(caller: TheCaller, user: str, dataset: str, number: str, near: str | None = None) -> Reference:
@@ -29,11 +30,14 @@ TheSession = Annotated[Reference, Depends(reference_of)]
 def open_session(
     platform: ThePlatform, caller: TheCaller, asked: NewSession, idempotency_key: IdempotencyKey = None
 ) -> Json:
-    """Accept a training. The same Idempotency-Key gives the same session."""
+    """Accept a training; `notes` say what its author should know about its image. The same Idempotency-Key gives the same
+    session.
+    """
     request = Request(**{**dict(asked), "code": asked.code.to_tree()})
     with platform.database.write() as tx:
         session = sessions.open_session(platform, tx, caller, request, idempotency_key)
-        answer = views.session(platform, tx, session)
+        notes = environments.notes_of(platform, tx, session)
+        answer = {**views.session(platform, tx, session), "notes": notes}
     return Json(answer, 201)
 
 
@@ -52,11 +56,21 @@ def list_sessions(
         return Json({"sessions": views.sessions(platform, tx, rows)})
 
 
+@router.delete("/sessions")
+def delete_sessions(platform: ThePlatform, caller: TheCaller, name: Pattern, force: bool = False) -> Json:
+    """Take all your sessions that a name with wildcards means off the list; with `force` also those that run."""
+    with platform.database.write() as tx:
+        removed = sessions.delete_matching(platform, tx, caller, name, force=force)
+    return Json({"removed": removed})
+
+
 @router.get(ONE)
 def show_session(platform: ThePlatform, named: TheSession) -> Json:
-    """One session."""
+    """One session, with `notes` on its image."""
     with platform.database.read() as tx:
-        return Json(views.session(platform, tx, named.find(tx)))
+        session = named.find(tx)
+        notes = environments.notes_of(platform, tx, session)
+        return Json({**views.session(platform, tx, session), "notes": notes})
 
 
 @router.patch(ONE)
@@ -69,10 +83,10 @@ def change_memo(platform: ThePlatform, named: TheSession, asked: Memo) -> Json:
 
 
 @router.delete(ONE, status_code=204)
-def delete_session(platform: ThePlatform, named: TheSession) -> Response:
-    """Take an ended session off the list; scores it earned stay."""
+def delete_session(platform: ThePlatform, named: TheSession, force: bool = False) -> Response:
+    """Take an ended session off the list, with `force` also one that runs; scores it earned stay."""
     with platform.database.write() as tx:
-        sessions.delete(platform, tx, named.find(tx))
+        sessions.delete(platform, tx, named.find(tx), force=force)
     return Response(status_code=204)
 
 

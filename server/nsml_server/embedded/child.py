@@ -16,6 +16,7 @@ from nsml_server.embedded.folder import DataFolder
 
 NODE = "local"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before it is started again
+HANDED_ON = ("NSML_ENVIRONMENT_BYTES",)  # what an operator may set for the worker
 STEADY = 60.0  # seconds it has to live for its earlier deaths to be forgotten
 LEAVING = 8.0  # seconds it has to say goodbye
 MAX_LOG = 16 * 2**20  # bytes of its log at a start; a longer one begins anew
@@ -84,7 +85,7 @@ class WorkerChild:
 
 
 def worker_environment(folder: DataFolder, server_url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What the worker is told. Of our own variables only the way to seal boxes is handed on."""
+    """What the worker is told. Of our own variables only those that are the worker's are handed on."""
     kept = {name: value for name, value in environment.items() if not name.startswith(("NSML_", "NSMLCTL_"))}
     told = {
         "NSML_SERVER_URL": server_url,
@@ -94,7 +95,7 @@ def worker_environment(folder: DataFolder, server_url: str, environment: Mapping
         "NSML_WORKER_DATA": str(folder.worker),
         "NSML_CONFINEMENT": environment.get("NSML_CONFINEMENT", "auto"),
     }
-    return {**kept, **told}
+    return {**kept, **told, **{name: environment[name] for name in HANDED_ON if name in environment}}
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from nsml_server.domain.capacity import is_scoring
 from nsml_server.embedded import banner
 from nsml_server.embedded.child import WorkerChild
 from nsml_server.services import nodes, runs, specs
@@ -15,7 +16,6 @@ from nsml_server.services.platform import Platform
 from nsml_server.storage.repositories import nodes as node_rows
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.repositories import sessions as session_rows
-from nsml_worker.contract import RunKind
 
 LOOK = 0.5  # seconds between two looks at the worker
 FIRST_LOOK = 0.05  # the same until it has reported for the first time
@@ -74,7 +74,7 @@ class Keeper:
 
     def _running(self) -> list[str]:
         with self._platform.database.read() as tx:
-            trainings = [run for run in run_rows.on_nodes(tx) if run.kind is RunKind.TRAIN]
+            trainings = [run for run in run_rows.on_nodes(tx) if not is_scoring(run.kind)]
             found = (session_rows.of_id(tx, run.session_id) for run in trainings)
             return [str(specs.name_of(session)) for session in found if session is not None]
 

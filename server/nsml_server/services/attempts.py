@@ -7,6 +7,7 @@ from nsml_server.errors import AttemptOver, Invalid, TooLarge, Unauthenticated
 from nsml_server.services import files, runs, specs, submissions, tokens
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import manifests, questions
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Attempt, Run
 from nsml_worker.contract import RunKind, RunSpec
@@ -85,7 +86,10 @@ def require_readable(platform: Platform, run_id: int, token: str, hashes: list[s
         allowed = platform.grants.of(
             run_id, attempt.number, lambda: specs.readable(specs.build(platform, tx, run, attempt))
         )
-    foreign = [name for name in hashes if name not in allowed]
+        foreign = [name for name in hashes if name not in allowed]
+        if foreign:
+            borrowed = {entry.hash for lent in questions.lent(tx, run_id) for entry in manifests.load(tx, lent).files}
+            foreign = [name for name in foreign if name not in borrowed]
     if foreign:
         raise Invalid(f"Run {run_id} does not mount {foreign[0][:12]}….", hint="Ask only for what the claim listed.")
 

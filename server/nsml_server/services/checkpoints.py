@@ -51,11 +51,26 @@ def choose(tx: ReadTransaction, session: Session, name: str | None, metric: str,
         NotFound: there is no such checkpoint; lists those there are.
         Conflict: there is none at all.
     """
-    saved = checkpoints.of_session(tx, session.id)
-    if not saved:
-        raise _nothing_saved(session)
+    saved = _all_saved(tx, session, "submit")
     if name is None:
         return _best(saved, metric, order) or saved[-1]
+    return _named(session, saved, name)
+
+
+def choose_newest(tx: ReadTransaction, session: Session, name: str | None) -> Checkpoint:
+    """The one of this name, else the newest: what a fork goes on from. Raises as `choose`."""
+    saved = _all_saved(tx, session, "load")
+    return saved[-1] if name is None else _named(session, saved, name)
+
+
+def _all_saved(tx: ReadTransaction, session: Session, purpose: str) -> Sequence[Checkpoint]:
+    saved = checkpoints.of_session(tx, session.id)
+    if not saved:
+        raise _nothing_saved(session, purpose)
+    return saved
+
+
+def _named(session: Session, saved: Sequence[Checkpoint], name: str) -> Checkpoint:
     for checkpoint in saved:
         if checkpoint.name == name:
             return checkpoint
@@ -102,11 +117,11 @@ def _best(saved: Sequence[Checkpoint], metric: str, order: Order) -> Checkpoint 
     return saved[ranked[0].entry.id] if ranked else None
 
 
-def _nothing_saved(session: Session) -> Conflict:
+def _nothing_saved(session: Session, purpose: str) -> Conflict:
     name = specs.name_of(session)
     if session.run.state.is_final:
         return Conflict(
-            f"{name} has ended and saved no checkpoint, so there is nothing to submit.",
+            f"{name} has ended and saved no checkpoint, so there is nothing to {purpose}.",
             hint="Call `nsml.save(name)` in the program, and run it again.",
             code="no_checkpoint",
         )

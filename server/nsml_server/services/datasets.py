@@ -33,6 +33,7 @@ class Push:
     order: str | None
     description: str
     force: bool
+    pull_models: bool = True
 
 
 def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) -> Dataset:
@@ -56,6 +57,7 @@ def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) 
     recount = known is not None and known.order != order
     dataset.metric, dataset.order, dataset.leaderboard = asked.metric, order, asked.leaderboard
     dataset.description, dataset.updated_at = asked.description, platform.now()
+    dataset.pull_models = asked.pull_models
     tx.add(dataset)
     tx.flush()
     tx.add(_next_version(platform, tx, dataset, tree))
@@ -90,6 +92,16 @@ def latest(tx: ReadTransaction, dataset: Dataset) -> DatasetVersion:
 def all_live(tx: ReadTransaction) -> Sequence[Dataset]:
     """Every dataset by name."""
     return datasets.all_live(tx)
+
+
+def files_of(tx: ReadTransaction, caller: Caller, name: str) -> Tree:
+    """What was pushed last, to its owner alone: the hidden test is part of it. Raises Forbidden."""
+    dataset = find(tx, name)
+    if not caller.admin and dataset.owner_id != caller.id:
+        raise Forbidden(
+            f"The files of {name} are {dataset.owner.name}'s.", hint="A program that runs on it finds them in /data."
+        )
+    return manifests.load(tx, latest(tx, dataset).manifest)
 
 
 def delete(platform: Platform, tx: WriteTransaction, caller: Caller, name: str) -> None:

@@ -6,7 +6,7 @@ runs of a submit belongs to the run alone, for it may hold the hidden test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from nsml_server.domain.names import check_hash
 from nsml_server.errors import Invalid
@@ -18,6 +18,7 @@ from nsml_server.storage.tables import Run
 from nsml_worker.contract import RunKind, Tree
 
 MAX_ASKED = 20_000  # hashes in one question
+CHUNK = 2**20  # bytes of a file sent at a time
 
 
 def holder_of_user(user_id: int) -> str:
@@ -97,3 +98,9 @@ def read_text(platform: Platform, tree: Tree, path: str, limit: int) -> bytes | 
         return None
     with platform.blobs.open(entry.hash) as source:
         return source.read(limit + 1)
+
+
+def read_chunks(platform: Platform, name: str) -> Iterator[bytes]:
+    """The bytes of one file, as they are sent."""
+    with platform.blobs.open(name) as source:
+        yield from iter(lambda: source.read(CHUNK), b"")

@@ -13,13 +13,14 @@ from nsml_server.errors import Conflict
 from nsml_server.services import endings, placing, runs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
-from nsml_server.storage.repositories import accepted, accounts, nodes
+from nsml_server.storage.repositories import accepted, accounts, nodes, questions
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Node, Run
 from nsml_worker.contract import Capacity, Ended, EndReason
 
 Box = tuple[int, int]  # run id and attempt
 WHY_STOP = "stopped"
+LONG_GONE = 600.0  # seconds after which nobody waits for an answer any more
 
 log = structlog.get_logger()
 
@@ -80,9 +81,10 @@ def sweep(platform: Platform) -> int:
 
 
 def forget_old(platform: Platform, kept: float) -> None:
-    """Delete tokens that have run out and keys of requests older than `kept` seconds."""
+    """Delete tokens that have run out, questions nobody waits for, and keys of requests older than `kept` seconds."""
     with platform.database.write() as tx:
         accounts.delete_expired_tokens(tx, platform.now())
+        questions.delete_older(tx, platform.now() - LONG_GONE)
         accepted.delete_older(tx, platform.now() - kept)
 
 

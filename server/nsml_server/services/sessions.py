@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from nsml_server.domain import trees
 from nsml_server.domain.names import NO_DATASET, is_visible, parse_number, shown
+from nsml_server.domain.patterns import matches_session
 from nsml_server.domain.states import RunState
 from nsml_server.errors import AmbiguousSession, Conflict, Invalid, NotFound
-from nsml_server.services import datasets, files, nodes, requests, runs, specs
+from nsml_server.services import datasets, environments, files, nodes, requests, runs, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
@@ -23,6 +24,16 @@ MAX_ARGS = 4000  # characters
 MAX_LIST = 10_000  # sessions in one answer
 RECENT = 86400.0  # seconds in which an ended session is still shown without --all
 ANY = "_"  # in a session's name: find it
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run is to have. None: the platform's default; `memory` and `shm` in bytes."""
+
+    gpus: int | None = None
+    cpus: int | None = None
+    memory: int | None = None
+    shm: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +89,22 @@ def open_session(platform: Platform, tx: WriteTransaction, caller: Caller, asked
         entry=asked.entry,
         args=asked.args,
         memo=check_memo(asked.memo),
-        image=platform.settings.image,
+        image=environments.choose_image(platform, tx, tree),
         created_at=platform.now(),
     )
+    wanted = Resources(asked.gpus, asked.cpus, asked.memory, asked.shm)
+    begin(platform, tx, session, RunKind.TRAIN, wanted)
+    requests.remember(tx, caller.id, key, requests.SESSION, session.id, platform.now())
+    return of_id(tx, session.id)
+
+
+def begin(platform: Platform, tx: WriteTransaction, session: Session, kind: RunKind, wanted: Resources) -> None:
+    """Store a session and queue its run."""
     tx.add(session)
     tx.flush()
-    tx.add(_train_run(platform, tx, session, asked))
-    requests.remember(tx, caller.id, key, requests.SESSION, session.id, platform.now())
+    tx.add(_run(platform, tx, session, kind, wanted))
+    tx.flush()
     platform.hurry(tx)
-    return of_id(tx, session.id)
 
 
 def of_id(tx: ReadTransaction, session_id: int) -> Session:
@@ -148,20 +166,41 @@ def change_memo(platform: Platform, tx: WriteTransaction, session: Session, memo
     return session
 
 
-def delete(platform: Platform, tx: WriteTransaction, session: Session) -> None:
-    """Take it off the list; its number is not given again, and scores it earned stay.
+def delete(platform: Platform, tx: WriteTransaction, session: Session, *, force: bool = False) -> None:
+    """Take it off the list; its number is not given again, and scores it earned stay. `force`: stop it when it runs.
 
     Raises:
         Conflict: it, or a submit of it, has not ended.
     """
-    if not session.run.state.is_final:
+    if not session.run.state.is_final and not force:
         name = specs.name_of(session)
-        raise Conflict(f"{name} has not ended.", hint=f"Stop it first: `nsmlctl stop {name}`.")
+        raise Conflict(
+            f"{name} has not ended.", hint=f"Stop it first: `nsmlctl stop {name}`; or do both: `nsmlctl rm -f {name}`."
+        )
     if submissions.is_under_way(tx, session.id):
         raise Conflict(f"A submit of {specs.name_of(session)} has not ended.", hint="Wait for it, or cancel it first.")
+    runs.ask_to_stop(platform, tx, runs.find(tx, session.run.id))
     session.deleted_at = platform.now()
     tx.flush()
     runs.tell(platform, tx, session.run)
+
+
+def delete_matching(
+    platform: Platform, tx: WriteTransaction, caller: Caller, pattern: str, *, force: bool = False
+) -> list[str]:
+    """Take every session of one's own that a pattern names off the list, all or none. `force`: stop what runs. The names.
+
+    Raises:
+        NotFound: none is called so.
+        Conflict: one of them has not ended.
+    """
+    own = sessions.of_user(tx, caller.id, ended_after=None, dataset=None, search=None, last=MAX_LIST)
+    chosen = [session for session in own if matches_session(specs.name_of(session), pattern)]
+    if not chosen:
+        raise _unknown(pattern)
+    for session in chosen:
+        delete(platform, tx, session, force=force)
+    return [str(specs.name_of(session)) for session in chosen]
 
 
 def check_memo(memo: str) -> str:
@@ -171,21 +210,8 @@ def check_memo(memo: str) -> str:
     return memo
 
 
-def _checked_code(platform: Platform, tx: ReadTransaction, caller: Caller, asked: Request) -> Tree:
-    settings = platform.settings
-    tree = trees.check_tree(
-        asked.code,
-        max_files=settings.upload_files,
-        max_file_bytes=settings.file_bytes,
-        max_bytes=settings.upload_bytes,
-    )
-    _check_entry(tree, asked.entry)
-    _check_args(asked.args)
-    files.require_held(tx, files.holder_of_user(caller.id), tree)
-    return tree
-
-
-def _check_entry(tree: Tree, entry: str) -> None:
+def check_entry(tree: Tree, entry: str) -> None:
+    """Raises Invalid, naming what could be meant, when the file to run is not part of the code."""
     paths = [file.path for file in tree.files]
     if entry in paths:
         return
@@ -199,7 +225,8 @@ def _check_entry(tree: Tree, entry: str) -> None:
     )
 
 
-def _check_args(args: str) -> None:
+def check_args(args: str) -> None:
+    """Raises Invalid when a command line cannot be made of these."""
     if len(args) > MAX_ARGS or not is_visible(args):
         raise Invalid(f"The arguments are one line of at most {MAX_ARGS} visible characters.", hint="Shorten them.")
     try:
@@ -210,18 +237,31 @@ def _check_args(args: str) -> None:
         ) from None
 
 
-def _train_run(platform: Platform, tx: ReadTransaction, session: Session, asked: Request) -> Run:
-    gpus = asked.gpus if asked.gpus is not None else nodes.default_gpus(tx)
+def _checked_code(platform: Platform, tx: ReadTransaction, caller: Caller, asked: Request) -> Tree:
+    settings = platform.settings
+    tree = trees.check_tree(
+        asked.code,
+        max_files=settings.upload_files,
+        max_file_bytes=settings.file_bytes,
+        max_bytes=settings.upload_bytes,
+    )
+    check_entry(tree, asked.entry)
+    check_args(asked.args)
+    files.require_held(tx, files.holder_of_user(caller.id), tree)
+    return tree
+
+
+def _run(platform: Platform, tx: ReadTransaction, session: Session, kind: RunKind, wanted: Resources) -> Run:
     return Run(
-        kind=RunKind.TRAIN,
+        kind=kind,
         user_id=session.user_id,
         session_id=session.id,
         version_id=session.version_id,
         state=RunState.QUEUED,
-        cpus=asked.cpus if asked.cpus is not None else nodes.DEFAULT_CPUS,
-        gpus=gpus,
-        memory=asked.memory,
-        shm=asked.shm,
+        cpus=wanted.cpus if wanted.cpus is not None else nodes.DEFAULT_CPUS,
+        gpus=wanted.gpus if wanted.gpus is not None else nodes.default_gpus(tx),
+        memory=wanted.memory,
+        shm=wanted.shm,
         image=session.image,
         queued_at=platform.now(),
     )

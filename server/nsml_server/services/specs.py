@@ -6,17 +6,19 @@ labels and no train part, a scoring no code of a participant's.
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Callable
 
 from nsml_server.domain import trees
 from nsml_server.domain.names import SessionName
 from nsml_server.domain.ranking import CUSTOM
+from nsml_server.services import environments
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
-from nsml_server.storage.repositories import datasets, manifests, sessions, submissions
+from nsml_server.storage.repositories import datasets, manifests, origins, sessions, submissions
 from nsml_server.storage.tables import Attempt, DatasetVersion, Run, Session, Submission
-from nsml_worker.contract import FileEntry, Limits, Mount, Output, RunKind, RunSpec, Tree
+from nsml_worker.contract import Environment, FileEntry, Limits, Mount, Output, RunKind, RunSpec, Tree
 
 # Names of variables and files inside a box, as nsml._contract has them; the worker checks that it knows them.
 ENV_MODE = "NSML_MODE"
@@ -28,8 +30,11 @@ ENV_CHECKPOINT = "NSML_CHECKPOINT"
 PREDICTION = "prediction"
 SCORE = "score.json"
 MAX_SCORE = 64 * 1024  # bytes of score.json
-# What NSML gave a program that is to predict; it has to know these options.
+# What NSML gave a program that is to predict, to go on, or to be asked; it has to know these options.
 RESERVED = ("--mode", "test", "--pause", "1")
+RESERVED_FORK = ("--mode", "train", "--pause", "1", "--iteration")  # and the checkpoint's name
+RESERVED_SERVE = ("--mode", "infer", "--pause", "1")
+CHECKPOINT = "/nsml/checkpoint"
 # The worker puts the path of its scorer here.
 SCORER = "@score"
 
@@ -44,8 +49,10 @@ def build(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt) -
     session = sessions.of_id(tx, run.session_id)
     if session is None:
         raise LookupError(f"run {run.id} has no session")
-    make = {RunKind.PREDICT: _predict, RunKind.SCORE: _score}.get(run.kind, _train)
-    return make(platform, tx, run, attempt, session)
+    spec = _MAKERS[run.kind](platform, tx, run, attempt, session)
+    # An evaluation is the organiser's: it runs in the platform's own Python, whatever the participant's code asks for.
+    own = Environment() if run.kind is RunKind.SCORE else environments.of_session(platform, tx, session)
+    return dataclasses.replace(spec, environment_of=own)
 
 
 def limits_of(platform: Platform, run: Run) -> Limits:
@@ -69,13 +76,25 @@ def readable(spec: RunSpec) -> frozenset[str]:
 
 
 def _train(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt, session: Session) -> RunSpec:
-    mounts = [Mount("/app", manifests.load(tx, session.code), writable=True)]
-    version = _version(tx, run)
-    if version is not None:
-        mounts.append(_data(tx, version, trees.train_view))
-    environment = _environment(run, session, "train")
+    mounts, environment = _training_view(tx, run, session), _environment(run, session, "train")
     argv = ("python", "-u", session.entry, *shlex.split(session.args))
-    return _spec(platform, run, attempt, session, argv, tuple(mounts), environment=environment)
+    return _spec(platform, run, attempt, session, argv, mounts, environment=environment)
+
+
+def _begun(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt, session: Session) -> RunSpec:
+    """A fork, or a model that is served: what a training has, and the checkpoint to begin with."""
+    name, tree = _start(tx, session)
+    mounts = (*_training_view(tx, run, session), Mount(CHECKPOINT, tree))
+    environment = {**_environment(run, session, run.kind.value), ENV_CHECKPOINT: name}
+    reserved = RESERVED_SERVE if run.kind is RunKind.SERVE else (*RESERVED_FORK, name)
+    argv = ("python", "-u", session.entry, *shlex.split(session.args), *reserved)
+    return _spec(platform, run, attempt, session, argv, mounts, environment=environment)
+
+
+def _training_view(tx: ReadTransaction, run: Run, session: Session) -> tuple[Mount, ...]:
+    code = Mount("/app", manifests.load(tx, session.code), writable=True)
+    version = _version(tx, run)
+    return (code,) if version is None else (code, _data(tx, version, trees.train_view))
 
 
 def _predict(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt, session: Session) -> RunSpec:
@@ -83,7 +102,7 @@ def _predict(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt
     mounts = (
         Mount("/app", manifests.load(tx, session.code), writable=True),
         _data(tx, version, trees.predict_view),
-        Mount("/nsml/checkpoint", manifests.load(tx, submission.checkpoint_manifest)),
+        Mount(CHECKPOINT, manifests.load(tx, submission.checkpoint_manifest)),
         Mount("/nsml/loader", trees.loader_view(manifests.load(tx, version.manifest))),
     )
     environment = {**_environment(run, session, "submit"), ENV_CHECKPOINT: submission.checkpoint}
@@ -163,8 +182,24 @@ def _needed_version(tx: ReadTransaction, run: Run) -> DatasetVersion:
     return version
 
 
+def _start(tx: ReadTransaction, session: Session) -> tuple[str, Tree]:
+    origin = origins.of_session(tx, session.id)
+    if origin is None or origin.manifest is None:
+        raise LookupError(f"session {session.id} has no checkpoint to begin with")
+    return origin.checkpoint or "", manifests.load(tx, origin.manifest)
+
+
 def _submission(tx: ReadTransaction, run: Run) -> Submission:
     submission = None if run.submission_id is None else submissions.of_id(tx, run.submission_id)
     if submission is None:
         raise LookupError(f"run {run.id} has no submission")
     return submission
+
+
+_MAKERS: dict[RunKind, Callable[[Platform, ReadTransaction, Run, Attempt, Session], RunSpec]] = {
+    RunKind.TRAIN: _train,
+    RunKind.FORK: _begun,
+    RunKind.SERVE: _begun,
+    RunKind.PREDICT: _predict,
+    RunKind.SCORE: _score,
+}

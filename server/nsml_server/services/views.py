@@ -15,15 +15,20 @@ from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import datasets as dataset_rows
+from nsml_server.storage.repositories import origins as origin_rows
+from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.repositories import sessions as session_rows
+from nsml_server.storage.repositories.origins import Named
 from nsml_server.storage.repositories.sessions import Saved
 from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, Session, Submission
-from nsml_worker.contract import Tree
+from nsml_worker.contract import RunKind, Tree
 
 View = dict[str, Any]
 
 # NSML's words for the states a person sees.
 STATUS = {RunState.QUEUED: "Queued", RunState.PLACED: "Queued"}
+# NSML's words for what a session is.
+TYPE = {RunKind.FORK: "normal/fork", RunKind.SERVE: "infer"}
 
 
 def time(seconds: float | None) -> str | None:
@@ -45,9 +50,10 @@ def caller(who: Caller) -> View:
 
 
 def sessions(platform: Platform, tx: ReadTransaction, rows: Sequence[Session]) -> list[View]:
-    """Several sessions at the cost of one query more than one."""
-    saved = session_rows.saved_by(tx, [row.id for row in rows])
-    return [_session(platform, row, saved.get(row.id, Saved())) for row in rows]
+    """Several sessions at the cost of two queries more than one."""
+    ids = [row.id for row in rows]
+    saved, begun = session_rows.saved_by(tx, ids), origin_rows.named(tx, ids)
+    return [_session(platform, row, saved.get(row.id, Saved()), begun.get(row.id)) for row in rows]
 
 
 def session(platform: Platform, tx: ReadTransaction, row: Session) -> View:
@@ -127,29 +133,47 @@ def platform(platform: Platform, tx: ReadTransaction, version: str) -> View:
             "upload_bytes": settings.upload_bytes,
             "upload_files": settings.upload_files,
             "file_bytes": settings.file_bytes,
+            "dataset_bytes": settings.dataset_bytes,
+            "dataset_files": settings.dataset_files,
+            "dataset_file_bytes": settings.dataset_file_bytes,
         },
     }
 
 
 def machines(platform: Platform, tx: ReadTransaction) -> list[View]:
-    """The nodes, for those who wonder why something waits."""
+    """The nodes and what is taken of them, for those who wonder why something waits. Whose it is, is not told."""
     views = []
     for node in nodes.all_nodes(tx):
-        capacity = nodes.capacity_of(node)
+        capacity, held = nodes.capacity_of(node), run_rows.on_node(tx, node.id)
+        taken = {device for run in held for device in run.devices}
         view = {"name": node.name, "alive": nodes.is_here(platform, node), "seen_at": time(node.seen_at)}
         view |= {"cpus": capacity.cpus, "gpus": len(capacity.gpus), "memory": capacity.memory}
-        views.append({**view, "confinement": capacity.confinement})
+        view |= {"confinement": capacity.confinement, "runs": len(held), "used_cpus": sum(run.cpus for run in held)}
+        view |= {"used_gpus": len(taken), "images": list(capacity.images)}
+        views.append({**view, "devices": [_device(gpu, taken) for gpu in capacity.gpus]})
     return views
 
 
-def _session(platform: Platform, row: Session, saved: Saved) -> View:
+def tree(of: Tree) -> View:
+    """A folder by value."""
+    return of.to_dict()
+
+
+def _device(gpu: Mapping[str, Any], taken: set[str]) -> View:
+    known = {name: gpu.get(name) for name in ("uuid", "model", "memory", "driver")}
+    return {**known, "used": gpu.get("uuid") in taken}
+
+
+def _session(platform: Platform, row: Session, saved: Saved, origin: Named | None) -> View:
     run, name = row.run, str(specs.name_of(row))
     return {
         "name": name,
         "user": row.user.name,
         "dataset": row.dataset,
         "number": row.number,
-        "type": "normal",
+        "type": TYPE.get(run.kind, "normal"),
+        "origin": f"{origin.user}/{origin.dataset}/{origin.number}" if origin else None,
+        "origin_checkpoint": origin.checkpoint if origin else None,
         "state": run.state.value,
         "status": status(run.state),
         "final": run.state.is_final,
@@ -192,6 +216,7 @@ def _dataset(platform: Platform, row: Dataset, version: DatasetVersion | None) -
         "leaderboard": row.leaderboard,
         "metric": row.metric,
         "order": row.order.value,
+        "pull_models": row.pull_models,
         "size": version.size if version else 0,
         "version": version.number if version else 0,
         "created_at": time(row.created_at),

@@ -10,9 +10,11 @@ PUBLIC = {"/api/v1/platform", "/api/v1/openapi.json"}
 OF_EVERYBODY = {
     "/api/v1/me", "/api/v1/users", "/api/v1/nodes", "/api/v1/login-links", "/api/v1/blobs/missing", "/api/v1/blobs/{name}",
     "/api/v1/packs", "/api/v1/sessions", "/api/v1/submissions", "/api/v1/datasets", "/api/v1/datasets/{name}",
-    "/api/v1/datasets/{name}/board",
+    "/api/v1/datasets/{name}/board", "/api/v1/datasets/{name}/tree", "/api/v1/datasets/{name}/files/{path}",
+    "/api/v1/images", "/api/v1/images/{name}",
 }  # fmt: skip
 BODIES = {"PATCH": {"memo": "stolen"}}
+QUERIES = {"DELETE": "?name=*"}
 
 
 def routes(app: Any, prefix: str) -> list[tuple[str, str]]:
@@ -22,7 +24,15 @@ def routes(app: Any, prefix: str) -> list[tuple[str, str]]:
 
 
 def fill(path: str) -> str:
-    values = {"user": "mina", "dataset": "kin", "number": "1", "name": "kin", "run_id": "1", "stream": "log"}
+    values = {
+        "user": "mina",
+        "dataset": "kin",
+        "number": "1",
+        "name": "kin",
+        "run_id": "1",
+        "stream": "log",
+        "path": "main.py",
+    }
     values["name"] = "ab" * 32 if "/blobs/" in path else "node-1" if "/nodes/" in path else "kin"
     return path.format(**values)
 
@@ -47,7 +57,8 @@ def test_no_route_of_people_shows_a_stranger_what_is_minas(app: Any, submitted: 
     walked = [(method, path) for method, path in routes(app, "/api/v1") if path not in PUBLIC | OF_EVERYBODY]
     assert len(walked) >= 10
     for method, path in walked:
-        answer = stranger.call(method, fill(path).removeprefix("/api/v1"), json=BODIES.get(method, {}))
+        body = {"do": "infer"} if path.endswith("/ask") else BODIES.get(method, {})
+        answer = stranger.call(method, fill(path).removeprefix("/api/v1") + QUERIES.get(method, ""), json=body)
         assert answer.status_code == 404, (method, path, answer.status_code, answer.text)
         assert "mina/kin/1" not in answer.text.replace(fill(path), "") or "of yours" in answer.text
 
@@ -58,7 +69,9 @@ def test_lists_hold_ones_own_only(stranger: Any, submitted: str) -> None:
     assert stranger.call("GET", "/datasets/kin/board?mine=1").json()["entries"] == []
 
 
-def test_a_stranger_can_neither_overwrite_nor_remove_a_dataset(stranger: Any, submitted: str) -> None:
+def test_a_stranger_can_neither_read_nor_overwrite_nor_remove_a_dataset(stranger: Any, submitted: str) -> None:
+    assert stranger.call("GET", "/datasets/kin/tree").status_code == 403
+    assert stranger.call("GET", "/datasets/kin/files/test/test_label").status_code == 403
     assert stranger.push("kin", force=True).status_code == 403
     assert stranger.call("DELETE", "/datasets/kin").status_code == 403
 

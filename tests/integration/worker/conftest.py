@@ -3,6 +3,7 @@
 import json
 import secrets
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from nsml_worker.agent import Agent
 from nsml_worker.box import BoxId
 from nsml_worker.confinement import LADDER, Confinement
 from nsml_worker.contract import Capacity, FileEntry, Mount, RunEvent, RunKind, RunSpec, Tree
+from nsml_worker.environments import Environments
 from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache
@@ -72,10 +74,12 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         parts = url.path.removeprefix("/agent/v1/").split("/")
         token = self.headers["Authorization"].removeprefix("Bearer ")
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if parts[0] == "nodes":
             assert token == NODE_TOKEN
+            if parts[2] == "questions":
+                return json.dumps(self.relay(parts[3:], query, body)).encode()
             return json.dumps(self.speak_to_node(parts[2], json.loads(body))).encode()
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
         answer = self.speak_to_run(int(parts[1]), token, parts[2:], query, body)
         return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
@@ -85,6 +89,13 @@ class Handler(BaseHTTPRequestHandler):
         if verb == "hello":
             return memory.hello(Capacity.from_dict(data["capacity"]), boxes)
         return memory.heartbeat(boxes) if verb == "heartbeat" else memory.goodbye() or {}
+
+    def relay(self, path: list[str], query: dict[str, str], body: bytes) -> dict[str, Any]:
+        memory = self.server.memory
+        if path:
+            memory.answer_question(int(path[0]), json.loads(body))
+            return {}
+        return {"questions": memory.fetch_questions(float(query["wait"]))}
 
     def speak_to_run(self, run_id: int, token: str, path: list[str], query: dict[str, str], body: bytes) -> Any:
         api = self.server.memory.of_run(run_id, token, threading.Event())
@@ -99,6 +110,8 @@ class Handler(BaseHTTPRequestHandler):
                 return api.put_blob(name, BytesIO(body), len(body)) or {}
             case ["blobs", name]:
                 return b"".join(api.fetch_blob(name))
+            case ["checkpoint"]:
+                return api.find_checkpoint(query.get("session"), query["name"]).to_dict()
             case ["packs"]:
                 return api.put_pack(body) or {}
             case ["streams", name]:
@@ -120,6 +133,11 @@ class AgentServer(ThreadingHTTPServer):
         self.memory = MemoryServer()
         self.broken = threading.Event()
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A worker that leaves hangs up in the middle of a question: that is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -149,11 +167,12 @@ class Site:
                 return
         pytest.skip(f"{confinement.name} does not work here: {said}")
 
-    def start_worker(self) -> Agent:
-        halt = threading.Event()
-        runner = ProcessRunner(
-            self.folder / "boxes", self.sdk, {"default": self.interpreter}, self.confinement, grace=0.2
-        )
+    def start_worker(self, pip: dict[str, str] | None = None) -> Agent:
+        """`pip`: the variables that configure it."""
+        halt, boxes = threading.Event(), self.folder / "boxes"
+        environments = Environments(self.folder / "environments", boxes, self.confinement, variables=pip)
+        images = {"default": self.interpreter}
+        runner = ProcessRunner(boxes, self.sdk, images, self.confinement, grace=0.2, environments=environments)
         node = HttpNode(self.server.url, "local", NODE_TOKEN, halt)
         agent = Agent(node, runner, BlobCache(self.folder / "cache"), Capacity(2, 2**30), halt)
         self.agents.append(agent)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nsmlctl.api import RETRY_DELAYS, Api
+from nsmlctl.api import Api
 from nsmlctl.errors import (
     AmbiguousSession,
     CutOff,
@@ -17,6 +17,7 @@ from nsmlctl.errors import (
     VersionSkew,
     error_of,
 )
+from nsmlctl.exchange import RETRY_DELAYS
 from nsmlctl.references import parse_session
 from nsmlctl.transport import Response
 from nsmlctl.workplace import Workplace

@@ -26,7 +26,13 @@ def every_command() -> list[tuple[str, click.Command]]:
         assert command is not None
         found.append((name, command))
         if isinstance(command, click.Group):
-            found += [(f"{name} {sub}", each) for sub, each in command.commands.items()]
+            found += [(f"{name} {sub}", subcommand(command, sub)) for sub in command.list_commands(context)]
+    return found
+
+
+def subcommand(group: click.Group, name: str) -> click.Command:
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
     return found
 
 
@@ -35,7 +41,9 @@ def test_the_client_says_the_same_version_as_the_sdk() -> None:
 
 
 def test_version_is_told(nsmlctl: Run) -> None:
-    assert nsmlctl("--version").out == f"nsmlctl {package.__version__}\n"
+    first, *others = nsmlctl("--version").out.splitlines()
+    assert first == f"nsmlctl {package.__version__}"
+    assert [line.split(":")[0] for line in others] == ["Protocol", "Revision"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -114,3 +122,28 @@ def test_help_imports_neither_a_command_nor_the_network() -> None:
 def test_the_group_lists_commands_in_the_order_people_meet_them() -> None:
     assert isinstance(group, LazyGroup)
     assert group.list_commands(click.Context(group))[:3] == ["run", "ps", "logs"]
+
+
+# These print bytes, take the process over, or say one sentence: JSON would tell a script nothing.
+WITHOUT_JSON = {"logs", "up", "login", "logout", "automl"}
+
+
+@pytest.mark.parametrize(("name", "command"), every_command())
+def test_every_command_that_answers_does_so_in_json_too(name: str, command: click.Command) -> None:
+    if isinstance(command, click.Group) or name in WITHOUT_JSON:
+        return
+    options = {option for param in command.params for option in param.opts}
+    assert {"-j", "--json", "--json-return"} <= options
+
+
+def test_every_command_of_nsml_is_here() -> None:
+    original = (
+        "login run ps logs stop resume rm fork submit infer exec sh command memo pull download inspect plot "
+        "model dataset credit status gpumonitor automl"
+    )
+    assert set(original.split()) <= set(COMMANDS)
+    known = dict(every_command())
+    for name in ("ls", "rm", "pull"):
+        assert f"model {name}" in known
+    for name in ("ls", "search", "board", "push", "pull", "change", "rm", "fs"):
+        assert f"dataset {name}" in known

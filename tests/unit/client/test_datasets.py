@@ -130,3 +130,70 @@ def test_removing_asks_unless_it_is_said(nsmlctl: Run, platform: Any) -> None:
     assert "add -f" in outcome.err
     assert platform.calls == []
     assert nsmlctl("dataset", "rm", "-f", "kin").code == 0
+
+
+def test_search_finds_by_a_part_of_the_name_or_by_wildcards(nsmlctl: Run, platform: Any) -> None:
+    names = ["kin_phase1", "kin_phase2", "movie"]
+    platform.on("GET", "/datasets", {"datasets": [{"name": name} for name in names]})
+    found = json.loads(nsmlctl("dataset", "search", "kin_*", "-j").out)["datasets"]
+    assert [dataset["name"] for dataset in found] == names[:2]
+    assert "kin_phase1" in nsmlctl("dataset", "search", "phase1").out
+    assert nsmlctl("dataset", "search", "food").code == 4
+
+
+def test_fs_lists_a_hundred_files_unless_all_are_asked_for(nsmlctl: Run, platform: Any) -> None:
+    files = [{"path": f"train/{number:03}", "size": 1, "hash": "", "mode": 420} for number in range(120)]
+    platform.on("GET", "/datasets/kin/tree", {"files": files})
+    shown = nsmlctl("dataset", "fs", "kin").out
+    assert "train/099" in shown
+    assert "train/100" not in shown
+    assert "and 20 more" in shown
+    assert "train/119" in nsmlctl("dataset", "fs", "-a", "kin").out
+
+
+@pytest.mark.parametrize(
+    "words", [["fs", "kin"], ["pull", "kin", "out"], ["change", "kin", "--description", "second round"]]
+)
+def test_what_the_platform_does_not_do_with_datasets_is_said_plainly(
+    nsmlctl: Run, platform: Any, refuse: Any, words: list[str]
+) -> None:
+    for method, path in (("GET", "/datasets/kin/tree"), ("PATCH", "/datasets/kin")):
+        platform.on(method, path, refuse(405, "method_not_allowed", "Method Not Allowed."))
+    outcome = nsmlctl("dataset", *words)
+    assert outcome.code == 1
+    assert "This platform does not" in outcome.err
+
+
+def test_a_dataset_of_one_s_own_comes_home(nsmlctl: Run, platform: Any, folder: Path) -> None:
+    digest = blake3(b"rows").hexdigest()
+    platform.on(
+        "GET", "/datasets/kin/tree", {"files": [{"path": "train/rows", "size": 4, "hash": digest, "mode": 420}]}
+    )
+    platform.on("GET", "/datasets/kin/files/train/rows", b"rows")
+    assert nsmlctl("dataset", "pull", "kin", "mine").code == 0
+    assert (folder / "mine/train/rows").read_bytes() == b"rows"
+
+
+def test_change_sends_only_what_is_to_change(nsmlctl: Run, platform: Any) -> None:
+    platform.on("PATCH", "/datasets/kin", {"name": "kin"})
+    nsmlctl("dataset", "change", "kin", "--order", "ascending")
+    assert platform.called("PATCH", "/datasets/kin")[0].content == {"order": "ascending"}
+    assert nsmlctl("dataset", "change", "kin").code == 2
+
+
+def test_a_private_push_is_refused_rather_than_shown_to_everybody(nsmlctl: Run, platform: Any) -> None:
+    assert nsmlctl("dataset", "push", "--private", "kin", "data").code == 2
+    assert platform.calls == []
+
+
+def test_the_historic_push_goes_through_with_a_sentence_each(nsmlctl: Run, platform: Any) -> None:
+    outcome = nsmlctl("dataset", "push", "-v", "-f", "-l", "--tags", "#nlp", "--copy", "kin", "data")
+    assert outcome.code == 0
+    assert "--tags: not kept" in outcome.err
+    assert "--copy: not needed" in outcome.err
+    assert "test/test_label 2 Bytes" in outcome.err
+
+
+def test_an_organiser_may_keep_models_on_the_platform(nsmlctl: Run, platform: Any) -> None:
+    nsmlctl("dataset", "push", "--keep-models", "kin", "data")
+    assert pushed(platform)["pull_models"] is False

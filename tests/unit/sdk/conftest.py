@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -24,6 +25,7 @@ class FakeBox:
     mode: str = "train"
     checkpoint: str = ""
     off_platform: bool = False
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for folder in ("app", "home", "data/kin"):
@@ -60,12 +62,13 @@ class FakeBox:
             "NSML_DATASET_PATH": str(self.root / "data" / "kin"),
             "NSML_GPU_NUM": "0",
             "NSML_CHECKPOINT": self.checkpoint,
+            **self.variables,
         }
 
-    def start(self, program: str, *options: str) -> subprocess.Popen[str]:
+    def start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
         (self.app / "main.py").write_text(textwrap.dedent(program), encoding="utf-8")
         return subprocess.Popen(
-            [self.python, "-u", *options, "main.py"],
+            [self.python, "-u", "main.py", *arguments],
             cwd=self.app,
             env=self.environment,
             stdin=subprocess.PIPE,
@@ -75,11 +78,25 @@ class FakeBox:
             encoding="utf-8",
         )
 
-    def run(self, program: str, *, fails: bool = False) -> subprocess.CompletedProcess[str]:
-        process = self.start(program)
-        out, err = process.communicate(timeout=60)
+    def run(
+        self, program: str, *arguments: str, fails: bool = False, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        process = self.start(program, *arguments)
+        out, err = process.communicate(stdin, timeout=60)
         assert (process.returncode != 0) == fails, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def ask(self, question: dict[str, Any] | bytes) -> dict[str, Any]:
+        """Ask the program's console, as the worker does: beneath a descriptor of the folder."""
+        line = question if isinstance(question, bytes) else json.dumps(question).encode() + b"\n"
+        home = os.open(self.home, os.O_RDONLY)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(f"/proc/self/fd/{home}/console.sock")
+            os.close(home)
+            connection.sendall(line)
+            answer = connection.makefile("rb").readline()
+        return json.loads(answer) if answer else {}
 
     def read_journal(self, kind: str | None = None) -> list[dict[str, Any]]:
         path = self.home / "journal"
@@ -105,6 +122,25 @@ class FakeBox:
 def box(tmp_path: Path) -> FakeBox:
     """A training session's box."""
     return FakeBox(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_fake_box() -> Callable[..., FakeBox]:
+    """Boxes in any folder, for a fixture that several tests share."""
+    return FakeBox
+
+
+@pytest.fixture(scope="session")
+def find_python() -> Callable[[str], str]:
+    """pyenv's interpreter of a version, e.g. "3.6". Where it is missing the test is skipped, on CI it fails."""
+
+    def find(version: str) -> str:
+        found = sorted((Path.home() / ".pyenv" / "versions").glob(version + ".*/bin/python"))
+        if not found and os.environ.get("CI") != "true":
+            pytest.skip(f"Python {version} is missing here: pyenv install {version}")
+        return str(found[-1])
+
+    return find
 
 
 @pytest.fixture

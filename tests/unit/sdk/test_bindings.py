@@ -105,31 +105,14 @@ def test_an_object_that_cannot_be_changed_in_place_is_named(box: Any) -> None:
     assert "cannot put 'step' back: a int cannot be changed in place" in done.stderr
 
 
-@pytest.mark.frameworks
-def test_torch_and_keras_objects_are_saved_by_their_framework(box: Any) -> None:
-    box.run(
+def test_objects_bound_beside_a_save_function_are_its_arguments_and_no_default_takes_over(box: Any) -> None:
+    done = box.run(
         """
-        import nsml, torch
-        model = torch.nn.Linear(2, 1)
-        optimizer = torch.optim.Adam(model.parameters())
-        nsml.bind(model=model, optimizer=optimizer)
-        nsml.save('t')
-        before = model.weight.detach().clone()
-        torch.nn.init.zeros_(model.weight)
-        nsml.load('t')
-        assert torch.equal(model.weight, before)
+        import nsml
+        nsml.bind(save=lambda path, model: open(path + '/m', 'w').write(model), model='weights')
+        nsml.save('best')
+        nsml.load('best')
         """
     )
-    box.run(
-        """
-        import nsml, keras, numpy
-        net = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
-        nsml.bind(net=net)
-        nsml.save('k')
-        before = net.get_weights()
-        net.set_weights([w * 0 + 7 for w in before])
-        nsml.load('k')
-        assert all((a == b).all() for a, b in zip(net.get_weights(), before))
-        """
-    )
-    assert {line["files"] for line in box.read_journal("save")} == {1, 2}
+    assert "nothing is bound that loads a model" in done.stderr
+    assert (box.list_checkpoints()["best"] / "model/m").read_text() == "weights"

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,40 @@ def test_an_evaluation_gets_the_label_only_when_it_knows_the_word(judge: Any) ->
 def test_a_missing_prediction_or_metric_is_told(judge: Any) -> None:
     assert judge("1\n", "1\n", "bleu")["error"]["code"] == "evaluation_failed"
     assert judge("", "", "accuracy")["error"]["code"] == "evaluation_failed"
+
+
+@pytest.fixture
+def complain(tmp_path: Path) -> Any:
+    """What a metric says about a prediction it refuses, all of it, without a process of its own."""
+
+    def run(label: str, prediction: str, metric: str) -> str:
+        options = Namespace(metric=metric, evaluation=None, label=str(tmp_path / "l"), prediction=str(tmp_path / "p"))
+        (tmp_path / "l").write_text(label)
+        (tmp_path / "p").write_text(prediction)
+        with pytest.raises(score.Refused) as refused:
+            score.evaluate(options)
+        return f"{refused.value} {refused.value.details}"
+
+    return run
+
+
+@pytest.mark.parametrize("metric", sorted(set(score.METRICS) - {"accuracy", "f1"}))
+@pytest.mark.parametrize("poison", ["secret-row", "secret-row,secret-row", "0.5 secret-row"])
+def test_an_error_tells_the_line_and_never_what_stood_there(complain: Any, metric: str, poison: str) -> None:
+    said = complain("1\n0\n1\n", f"0.5\n{poison}\n0.5\n", metric)
+    assert "secret" not in said
+    assert "'line': 2" in said
+
+
+@pytest.mark.parametrize("metric", ["mse", "log_loss"])
+def test_an_error_never_repeats_what_a_label_held(complain: Any, metric: str) -> None:
+    assert "secret" not in complain("secret\nsecret\n", "1\n0.5\n", metric)
+
+
+@pytest.mark.parametrize("metric", ["mse", "rmse"])
+def test_a_prediction_that_is_too_large_to_square_is_refused(complain: Any, metric: str) -> None:
+    assert "too large" in complain("1\n", "1e308\n", metric)
+
+
+def test_an_error_never_repeats_what_an_evaluation_printed(judge: Any) -> None:
+    assert "secret" not in json.dumps(judge("1\n", "1\n", "custom", "print('secret label')"))

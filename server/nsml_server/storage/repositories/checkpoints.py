@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import delete as remove
 from sqlalchemy import func, select
 
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.tables import Checkpoint
 from nsml_server.storage.upserts import upsert
+
+_AT_ONCE = 500  # rows in one IN (…)
 
 
 def of_session(tx: ReadTransaction, session_id: int) -> Sequence[Checkpoint]:
@@ -31,3 +34,9 @@ def last_saved_at(tx: ReadTransaction, session_id: int) -> float | None:
 def save(tx: WriteTransaction, session_id: int, name: str, values: dict[str, Any]) -> None:
     """Add a checkpoint, or let its name mean this one from now on."""
     upsert(tx, Checkpoint, {"session_id": session_id, "name": name}, values)
+
+
+def delete(tx: WriteTransaction, ids: Sequence[int]) -> None:
+    """Forget these. What they name stays for those who refer to it by itself."""
+    for start in range(0, len(ids), _AT_ONCE):
+        tx.execute(remove(Checkpoint).where(Checkpoint.id.in_(ids[start : start + _AT_ONCE])))

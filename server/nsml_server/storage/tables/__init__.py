@@ -5,8 +5,20 @@ from __future__ import annotations
 from nsml_server.storage.tables.base import Base
 from nsml_server.storage.tables.boards import Best
 from nsml_server.storage.tables.contents import Dataset, DatasetVersion, Holding, Manifest
+from nsml_server.storage.tables.images import Image
 from nsml_server.storage.tables.people import Accepted, Node, Token, User
-from nsml_server.storage.tables.work import Attempt, Checkpoint, Counter, Outgoing, Run, Session, Submission
+from nsml_server.storage.tables.questions import Question
+from nsml_server.storage.tables.work import (
+    Attempt,
+    Checkpoint,
+    Counter,
+    Loan,
+    Origin,
+    Outgoing,
+    Run,
+    Session,
+    Submission,
+)
 
 __all__ = [
     "Accepted",
@@ -18,9 +30,13 @@ __all__ = [
     "Dataset",
     "DatasetVersion",
     "Holding",
+    "Image",
+    "Loan",
     "Manifest",
     "Node",
+    "Origin",
     "Outgoing",
+    "Question",
     "Run",
     "Session",
     "Submission",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nsml_server.domain.ranking import Order
@@ -28,7 +28,10 @@ class Holding(Base):
 
 
 class Dataset(Base):
-    """A name under which versions are pushed. A deleted one frees its name and keeps its rows."""
+    """A name under which versions are pushed. A deleted one frees its name and keeps its rows.
+
+    `pull_models`: whether participants may take home what they trained on it.
+    """
 
     __tablename__ = "datasets"
     id: Mapped[int] = key()
@@ -38,6 +41,7 @@ class Dataset(Base):
     leaderboard: Mapped[bool] = mapped_column(default=False)
     metric: Mapped[str] = mapped_column(String(64))
     order: Mapped[Order] = mapped_column(words(Order))
+    pull_models: Mapped[bool] = mapped_column(default=True, server_default=true())
     created_at: Mapped[float]
     updated_at: Mapped[float]
     deleted_at: Mapped[float | None]

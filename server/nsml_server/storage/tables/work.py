@@ -51,6 +51,16 @@ class Session(Base):
     __table_args__ = (UniqueConstraint("user_id", "dataset", "number"), Index("sessions_by_age", "created_at"))
 
 
+class Origin(Base):
+    """Where a session that did not begin from nothing came from. `checkpoint` is the name at that time; none: only the code."""
+
+    __tablename__ = "origins"
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    origin_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"))
+    checkpoint: Mapped[str | None] = mapped_column(String(128))
+    manifest: Mapped[str | None] = mapped_column(ForeignKey("manifests.hash"))
+
+
 class Submission(Base):
     """One submit. `version` counts its changes, for those who follow it; `checkpoint` is the name at that time."""
 
@@ -160,6 +170,14 @@ class Checkpoint(Base):
     saved_at: Mapped[float]
     elapsed: Mapped[float]
     __table_args__ = (UniqueConstraint("session_id", "name"),)
+
+
+class Loan(Base):
+    """A checkpoint of another session that a run has asked for and may fetch, beyond what it mounts."""
+
+    __tablename__ = "loans"
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    manifest: Mapped[str] = mapped_column(ForeignKey("manifests.hash"), primary_key=True)
 
 
 class Outgoing(Base):

@@ -1,0 +1,74 @@
+"""`nsmlctl gpumonitor`: the machines, and what of them is in use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nsmlctl.commands.options import examples, json_option
+from nsmlctl.output import echo, echo_json, echo_table, size_text
+from nsmlctl.workplace import Workplace, pass_workplace
+
+COLUMNS = ("Node", "State", "GPUs", "CPUs", "Memory", "Sessions")
+DEVICE_COLUMNS = ("Node", "GPU", "Model", "Memory", "Driver", "State")
+Json = dict[str, Any]
+
+
+@click.command(epilog=examples("nsmlctl gpumonitor", "nsmlctl gpumonitor -n 5"))
+@click.option("-n", "--interval", type=click.IntRange(1), help="Show it again every N seconds, until Ctrl-C.")
+@json_option
+@pass_workplace
+def command(place: Workplace, interval: int | None, as_json: bool) -> None:
+    """Show the machines and their GPUs."""
+    api = place.api()
+    while True:
+        nodes = api.nodes()
+        if as_json:
+            echo_json({"nodes": nodes})
+        else:
+            show(nodes)
+        if interval is None:
+            return
+        place.pause(interval)
+
+
+def show(nodes: list[Json]) -> None:
+    """The machines, and below them their GPUs."""
+    echo_table(COLUMNS, [node_row(node) for node in nodes])
+    if devices := [row for node in nodes for row in device_rows(node)]:
+        echo()
+        echo_table(DEVICE_COLUMNS, devices)
+
+
+def node_row(node: Json) -> tuple[str, ...]:
+    """One machine. What a server does not tell stays empty."""
+    return (
+        str(node["name"]),
+        "alive" if node.get("alive") else "away",
+        _used(node.get("used_gpus"), node.get("gpus")),
+        _used(node.get("used_cpus"), node.get("cpus")),
+        size_text(node["memory"]) if node.get("memory") else "",
+        str(node.get("runs", "")),
+    )
+
+
+def device_rows(node: Json) -> list[tuple[str, ...]]:
+    """The GPUs of one machine, in the order of their numbers."""
+    return [
+        (
+            str(node["name"]),
+            str(number),
+            str(device.get("model") or ""),
+            size_text(device["memory"]) if device.get("memory") else "",
+            str(device.get("driver") or ""),
+            "used" if device.get("used") else "free",
+        )
+        for number, device in enumerate(node.get("devices") or ())
+    ]
+
+
+def _used(used: object, total: object) -> str:
+    if total is None:
+        return ""
+    return str(total) if used is None else f"{used} of {total} used"

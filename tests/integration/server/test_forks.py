@@ -1,0 +1,134 @@
+"""Sessions that begin where another one stood: forked, resumed, served."""
+
+from typing import Any
+
+import pytest
+
+
+def post(person: Any, verb: str, name: str, key: str | None = None, **wish: Any) -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
+    return person.call("POST", f"/sessions/{name}/{verb}", json=wish, headers=headers)
+
+
+def test_a_fork_trains_on_from_the_newest_checkpoint_with_the_arguments_of_its_origin(
+    mina: Any, worker: Any, trained: str
+) -> None:
+    forked = post(mina, "fork", trained)
+    assert forked.status_code == 201
+    session = forked.json()
+    assert (session["name"], session["type"], session["origin"], session["origin_checkpoint"]) == (
+        "mina/kin/2",
+        "normal/fork",
+        trained,
+        "2",
+    )
+    attempt = worker.take_one()
+    reserved = ["--mode", "train", "--pause", "1", "--iteration", "2"]
+    assert attempt.spec["argv"] == ["python", "-u", "main.py", *reserved]
+    assert attempt.spec["environment"]["NSML_MODE"] == "fork"
+    assert attempt.spec["environment"]["NSML_CHECKPOINT"] == "2"
+    assert attempt.mounted("/nsml/checkpoint") == ["model"]
+    assert attempt.mounted("/data/kin") == ["data_loader.py", "train/train_data", "train/train_label"]
+    assert attempt.spec["keep_checkpoints"]
+
+
+def test_a_fork_may_have_another_checkpoint_arguments_entry_and_resources(mina: Any, worker: Any, trained: str) -> None:
+    wish = {"checkpoint": "1", "args": "--lr 2", "entry": "other.py", "memo": "slower", "cpus": 2, "memory": 2**30}
+    session = post(mina, "fork", trained, **wish).json()
+    assert (session["args"], session["entry"], session["memo"], session["cpus"]) == ("--lr 2", "other.py", "slower", 2)
+    spec = worker.take_one().spec
+    assert spec["argv"][2:5] == ["other.py", "--lr", "2"]
+    assert spec["argv"][-1] == "1"
+    assert spec["limits"]["memory"] == 2**30
+
+
+def test_a_fork_can_be_submitted_and_forked_again(mina: Any, worker: Any, trained: str) -> None:
+    fork = post(mina, "fork", trained).json()["name"]
+    assert post(mina, "fork", fork).json()["origin_checkpoint"] == "2", (
+        "it has saved nothing: what it began with counts"
+    )
+    first, second = worker.take()
+    for attempt in (first, second):
+        attempt.tell("started")
+    first.save("3")
+    first.end()
+    second.end()
+    assert post(mina, "fork", fork).json()["origin_checkpoint"] == "3"
+    assert mina.submit(fork).json()["checkpoint"] == "3"
+
+
+def test_the_same_request_forks_once(mina: Any, trained: str) -> None:
+    names = {post(mina, "fork", trained, key="k").json()["name"] for _ in range(2)}
+    assert names == {"mina/kin/2"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "code"),
+    [
+        ({"checkpoint": "9"}, 404, "no_such_checkpoint"),
+        ({"entry": "gone.py"}, 422, "entry_missing"),
+        ({"args": '"'}, 422, "invalid"),
+        ({"unknown": 1}, 422, "malformed"),
+    ],
+)
+def test_a_fork_that_cannot_be_is_refused_and_takes_no_number(
+    mina: Any, trained: str, wish: dict[str, Any], status: int, code: str
+) -> None:
+    refused = post(mina, "fork", trained, **wish)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    assert post(mina, "fork", trained).json()["name"] == "mina/kin/2"
+
+
+def test_a_session_that_saved_nothing_cannot_be_forked(mina: Any, worker: Any) -> None:
+    mina.push()
+    worker.hello()
+    name = mina.run().json()["name"]
+    refused = post(mina, "fork", name).json()["error"]
+    assert refused["code"] == "no_checkpoint"
+
+
+def test_a_failed_session_is_resumed_from_its_last_checkpoint(mina: Any, worker: Any) -> None:
+    mina.push()
+    worker.hello()
+    name = mina.run(args="--epochs 3").json()["name"]
+    attempt = worker.take_one()
+    attempt.tell("started")
+    attempt.save("1")
+    assert post(mina, "resume", name).json()["error"]["code"] == "not_ended"
+    attempt.end("exit_code")
+    session = post(mina, "resume", name).json()
+    assert (session["args"], session["memo"], session["origin"]) == ("--epochs 3", f"resume of {name}", name)
+    assert worker.take_one().spec["argv"][3:] == [
+        *("--epochs", "3", "--mode", "train", "--pause", "1", "--iteration", "1"),
+    ]
+
+
+def test_a_session_that_saved_nothing_is_resumed_from_its_beginning(mina: Any, worker: Any) -> None:
+    mina.push()
+    worker.hello()
+    name = mina.run().json()["name"]
+    mina.call("POST", f"/sessions/{name}/stop")
+    session = post(mina, "resume", name).json()
+    assert (session["type"], session["origin"], session["origin_checkpoint"]) == ("normal", name, None)
+    spec = worker.take_one().spec
+    assert spec["argv"] == ["python", "-u", "main.py"]
+    assert spec["environment"]["NSML_MODE"] == "train"
+
+
+def test_a_served_model_may_stand_beside_another_dataset_and_run_another_entry(
+    mina: Any, worker: Any, trained: str
+) -> None:
+    mina.push("other")
+    session = post(mina, "infer", trained, checkpoint="1", dataset="other", entry="other.py").json()
+    assert (session["name"], session["type"], session["origin"]) == ("mina/other/1", "infer", trained)
+    spec = worker.take_one().spec
+    assert spec["kind"] == "serve"
+    assert spec["argv"] == ["python", "-u", "other.py", "--mode", "infer", "--pause", "1"]
+    assert spec["environment"]["NSML_MODE"] == "serve"
+    assert spec["dataset"] == "other"
+    assert "test/test_data" not in [file["path"] for mount in spec["mounts"] for file in mount["tree"]["files"]]
+
+
+def test_nobody_forks_what_is_not_theirs(stranger: Any, trained: str) -> None:
+    for verb in ("fork", "resume", "infer"):
+        assert post(stranger, verb, trained).status_code == 404

@@ -1,0 +1,124 @@
+"""What a run asks for is looked up when it is accepted, told to its author, and given to the worker."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+CODE = {"main.py": b"import nsml\n"}
+SETUP = b"from setuptools import setup\nsetup(name='x', install_requires=['konlpy>=0.5', 'numpy'])\n"
+
+
+@pytest.fixture
+def operator(join: Any) -> Any:
+    return join("operator", admin=True)
+
+
+def run(person: Any, **files: bytes) -> Any:
+    """Run main.py with a setup.py, requirements.txt or nsml_package.txt beside it."""
+    names = {"setup": "setup.py", "requirements": "requirements.txt", "packages": "nsml_package.txt"}
+    return person.run(None, files={**CODE, **{names[name]: data for name, data in files.items()}})
+
+
+def test_the_worker_is_given_the_interpreter_the_requirements_and_their_key(
+    mina: Any, operator: Any, worker: Any
+) -> None:
+    worker.hello()
+    target = {"target": "python:/opt/tf1/bin/python", "note": "TensorFlow 1.5"}
+    assert operator.call("PUT", "/images/tf1", json=target).status_code == 200
+    answer = run(mina, setup=b"#nsml: nsml/default_ml:tf-1.4.1\n" + SETUP, packages=b"g++ # for konlpy\n").json()
+    assert answer["image"] == "nsml/default_ml:tf-1.4.1"
+    alias, note, packages = answer["notes"]
+    assert "nsml/default_ml:tf-1.4.1" in alias
+    assert note == "TensorFlow 1.5."
+    assert "g++" in packages
+    assert mina.session(answer["name"])["notes"] == answer["notes"]
+    wanted = worker.take_one().spec["environment_of"]
+    assert wanted["interpreter"] == "/opt/tf1/bin/python"
+    assert wanted["requirements"] == ["konlpy>=0.5", "numpy"]
+    assert wanted["packages"] == ["g++"]
+    assert len(wanted["key"]) == 64
+    assert wanted["unavailable"] == ""
+
+
+def test_a_folder_that_asks_for_nothing_gets_the_platforms_own(mina: Any, worker: Any) -> None:
+    worker.hello()
+    answer = run(mina).json()
+    assert (answer["image"], answer["notes"]) == ("default", [])
+    wanted = worker.take_one().spec["environment_of"]
+    assert (wanted["interpreter"], wanted["requirements"], wanted["unavailable"]) == (None, [], "")
+
+
+def test_a_submit_predicts_where_it_was_trained_and_is_scored_in_the_platforms_own(
+    mina: Any, operator: Any, worker: Any
+) -> None:
+    mina.push()
+    worker.hello()
+    operator.call("PUT", "/images/old", json={"target": "python:/opt/old/bin/python"})
+    name = mina.run("kin", files={**CODE, "setup.py": b"#nsml: old\n" + SETUP}).json()["name"]
+    trained = worker.train().spec["environment_of"]
+    mina.submit(name)
+    assert worker.predict().spec["environment_of"] == trained
+    scored = worker.take_one().spec["environment_of"]
+    assert (scored["interpreter"], scored["requirements"]) == (None, [])
+
+
+def test_an_unknown_image_is_refused_at_run_with_the_names_near_it(mina: Any) -> None:
+    answer = run(mina, requirements=b"#nsml: kreas2\n")
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "unknown_image"
+    assert "kreas2" in error["message"]
+    assert "keras2" in error["message"]
+    assert mina.call("GET", "/sessions").json()["sessions"] == []
+
+
+def test_an_operator_may_let_unknown_images_run_in_the_default(mina: Any, client: Any, platform: Any) -> None:
+    settings = platform.settings.model_copy(update={"unknown_images": "default"})
+    client.app.state.platform = dataclasses.replace(platform, settings=settings)
+    answer = run(mina, setup=b"#nsml: somebody/else:1\n")
+    assert answer.status_code == 201
+    (note,) = answer.json()["notes"]
+    assert "somebody/else:1" in note
+    assert "default" in note
+
+
+def test_a_line_we_do_not_install_from_is_refused_at_run(mina: Any) -> None:
+    error = run(mina, requirements=b"numpy\n-e git+https://evil.test/x\n").json()["error"]
+    assert error["code"] == "requirement_refused"
+    assert "requirements.txt line 2" in error["message"]
+
+
+def test_what_was_accepted_and_is_gone_since_is_told_by_the_worker(mina: Any, operator: Any, worker: Any) -> None:
+    operator.call("PUT", "/images/passing", json={"target": "python:/opt/x"})
+    run(mina, setup=b"#nsml: passing\n")
+    assert operator.call("DELETE", "/images/passing").status_code == 204
+    worker.hello()
+    assert "passing" in worker.take_one().spec["environment_of"]["unavailable"]
+
+
+def test_the_table_is_the_operators_and_everybody_may_read_it(mina: Any, operator: Any) -> None:
+    body = {"target": "alias:default", "note": "our speech image"}
+    assert mina.call("PUT", "/images/team/speech:*", json=body).status_code == 403
+    assert operator.call("PUT", "/images/team/speech:*", json=body).status_code == 200
+    images = mina.call("GET", "/images").json()["images"]
+    assert images[0] == {"name": "team/speech:*", "shipped": False, **body}
+    assert {"default", "tf1", "keras2", "torch1"} <= {image["name"] for image in images if image["shipped"]}
+    assert mina.call("DELETE", "/images/team/speech:*").status_code == 403
+    assert operator.call("DELETE", "/images/team/speech:*").status_code == 204
+    assert operator.call("DELETE", "/images/team/speech:*").status_code == 404
+
+
+def test_a_shipped_entry_is_replaced_and_comes_back_but_is_not_removed(operator: Any) -> None:
+    assert operator.call("DELETE", "/images/tf1").status_code == 409
+    operator.call("PUT", "/images/tf1", json={"target": "platform"})
+    assert [i["target"] for i in operator.call("GET", "/images").json()["images"] if i["name"] == "tf1"] == ["platform"]
+    assert operator.call("DELETE", "/images/tf1").status_code == 204
+    shipped = [i for i in operator.call("GET", "/images").json()["images"] if i["name"] == "tf1"]
+    assert [image["shipped"] for image in shipped] == [True]
+
+
+@pytest.mark.parametrize("target", ["alias:nowhere", "ssh:x", "python:relative", "alias:loop"])
+def test_an_entry_that_leads_nowhere_is_refused(operator: Any, target: str) -> None:
+    assert operator.call("PUT", "/images/loop", json={"target": target}).status_code == 422
+    assert [i for i in operator.call("GET", "/images").json()["images"] if i["name"] == "loop"] == []

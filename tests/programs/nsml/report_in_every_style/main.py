@@ -1,0 +1,43 @@
+"""The flag first, a dict first, a double underscore, names with slashes, suffixes for bands."""
+
+import argparse
+import os
+import pickle
+
+import nsml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mode", type=str, default="train")
+parser.add_argument("--pause", type=int, default=0)
+parser.add_argument("--iteration", type=str, default="0")
+config = parser.parse_args()
+
+model = {}
+
+
+def save(dir_name, *args):
+    os.makedirs(dir_name, exist_ok=True)
+    with open(os.path.join(dir_name, "model"), "wb") as out:
+        pickle.dump({"modulo": 2}, out)
+    with open(os.path.join(dir_name, "words"), "wb") as out:
+        pickle.dump([], out)
+
+
+def load(dir_name, *args):
+    with open(os.path.join(dir_name, "model"), "rb") as saved:
+        model.update(pickle.load(saved))
+
+
+def infer(raw_data, **kwargs):
+    return [(1.0, len(row.split()) % model["modulo"]) for row in raw_data]
+
+
+nsml.bind(save=save, load=load, infer=infer)
+if config.pause:
+    nsml.paused(scope=locals())
+if config.mode == "train":
+    nsml.report(True, step=1, train__loss=0.5)
+    nsml.report({"step": 2, "test/loss": 0.4})
+    nsml.report(summary=True, scope=locals(), step=3, epoch=3, epoch_total=9, **{"val/acc": 0.75})
+    nsml.report(step=4, **{"loss@std": 0.1, "loss@vector:a": 1, "loss@stack:a": 1})
+    nsml.save(1)

@@ -1,0 +1,4 @@
+"""Ends with a word."""
+
+print(0.5)
+print("done")

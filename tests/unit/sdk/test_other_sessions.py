@@ -1,0 +1,111 @@
+"""`nsml.load(…, session=…)`: a checkpoint of another session is asked for at HOME/questions.sock, where the worker listens."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+LOAD = """
+import nsml
+def load(path, **kwargs):
+    print(open(path + '/m').read(), kwargs)
+nsml.bind(load=load)
+"""
+MISSING = "No model: bob/kin/3/nsml_model/best"
+
+
+@contextlib.contextmanager
+def worker(box: Any, answer: Callable[[dict[str, Any]], bytes]) -> Iterator[list[dict[str, Any]]]:
+    """A worker that listens in the box, and the questions it was asked."""
+    asked: list[dict[str, Any]] = []
+    home = os.open(box.home, os.O_RDONLY)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(f"/proc/self/fd/{home}/questions.sock")
+    os.close(home)
+    server.listen()
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                asked.append(json.loads(connection.makefile("rb").readline()))
+                connection.sendall(answer(asked[-1]))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+
+
+def lay_out(box: Any, text: str) -> bytes:
+    folder = box.home / "fetched" / "1"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "m").write_text(text)
+    return json.dumps({"path": str(folder)}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "'best', session='bob/kin/3'",
+        "checkpoint='best', session=' bob/kin/3 '",
+        "iteration='best', session='bob/kin/3'",
+    ],
+)
+def test_a_checkpoint_of_another_session_is_fetched_and_loaded(box: Any, call: str) -> None:
+    answer = lay_out(box, "bob's")
+    with worker(box, lambda _: answer) as asked:
+        done = box.run(LOAD + f"nsml.load({call}, map_location='cpu')")
+    assert done.stdout == "bob's {'map_location': 'cpu'}\n"
+    assert asked == [{"ask": "checkpoint", "session": "bob/kin/3", "name": "best"}]
+
+
+def test_a_given_load_fn_is_the_one_that_loads(box: Any) -> None:
+    answer = lay_out(box, "bob's")
+    with worker(box, lambda _: answer):
+        done = box.run("import nsml\nnsml.load(2, lambda path: print(open(path + '/m').read()), 'bob/kin/3')")
+    assert done.stdout == "bob's\n"
+
+
+def test_a_checkpoint_of_the_own_session_that_is_here_is_not_asked_for(box: Any) -> None:
+    with worker(box, lambda _: b'{"error": "No model"}\n') as asked:
+        box.run(
+            """
+            import nsml
+            nsml.save('best', save_fn=lambda path: open(path + '/m', 'w').write('own'))
+            for session in None, '', 'alice/kin/7':
+                nsml.load('best', load_fn=lambda path: None, session=session)
+            try: nsml.load('gone', load_fn=lambda path: None)
+            except KeyError as error: assert error.args[0] == 'No model: alice/kin/7/nsml_model/gone', error
+            """
+        )
+    assert asked == [{"ask": "checkpoint", "session": None, "name": "gone"}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b'{"error": "' + MISSING.encode() + b'"}\n', b"", b"[]\n", b"\xff\n", b'{"path": "/nowhere"}\n', b'{"path": 3}\n'],
+)
+def test_whatever_else_the_answer_is_a_missing_model_is_the_key_error_of_nsml(box: Any, answer: bytes) -> None:
+    program = LOAD + "try: nsml.load('best', session='bob/kin/3')\nexcept KeyError as error: print(error.args[0])"
+    with worker(box, lambda _: answer):
+        assert box.run(program).stdout == MISSING + "\n"
+
+
+def test_where_no_worker_listens_the_model_is_missing(box: Any) -> None:
+    program = LOAD + "try: nsml.load('best', session='bob/kin/3')\nexcept KeyError as error: print(error.args[0])"
+    assert box.run(program).stdout == MISSING + "\n"
+    (box.home / "questions.sock").touch()
+    assert box.run(program).stdout == MISSING + "\n"

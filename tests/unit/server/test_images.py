@@ -1,0 +1,98 @@
+"""What names of images mean: an operator's table before the shipped one, exact names before patterns."""
+
+import pytest
+
+from nsml_server.domain.images import SHIPPED, Entry, Meaning, check_entry, merge, resolve
+from nsml_server.errors import Invalid, UnknownImage
+
+# Images that code of 2018 to 2022 names, and the runtime that stands for each.
+OF_THEIR_TIME = {
+    "nsml/default_ml:latest": "default",
+    "nsml/default_ml:cuda9": "default",
+    "nsml/default_ml:cuda9_torch1.0": "torch1",
+    "nsml/default_ml:tf-1.4.1": "tf1",
+    "nsml/ml:cuda9.0-cudnn7-tf-1.11torch0.4keras2.2": "keras2",
+    "nsml/ml:cuda9.0-cudnn7-tf-1.11torch1.0keras2.2": "keras2",
+    "nsml/pytorch:0.3.0-cuda8cudnn6-konlpy0.4-py3.6": "torch1",
+    "floydhub/pytorch:0.3.0-gpu.cuda8cudnn6-py3.17": "torch1",
+    "nvcr.io/nvidia/pytorch:19.06-py3": "torch1",
+    "nvcr.io/nvidia/pytorch:20.12-py3": "torch1",
+    "pytorch/pytorch:1.6.0-cuda10.1-cudnn7-runtime": "torch1",
+    "tensorflow/tensorflow:1.9.0-gpu-py3": "tf1",
+    "tensorflow/tensorflow:1.15.0-gpu-py3": "tf1",
+    "claf/claf:latest": "torch1",
+    "becxer/nsml:6": "default",
+    "mj1642/nipa:0.1": "default",
+    "dacon/nia-tf:1.0": "tf1",
+    "registry.navercorp.com/nsml/airush2020:pytorch1.5": "torch1",
+    "tf1": "tf1",
+    "keras2": "keras2",
+    "torch1": "torch1",
+    "default": "default",
+}
+GENUINE = {runtime: f"python:/opt/{runtime}/bin/python" for runtime in ("default", "tf1", "keras2", "torch1")}
+
+
+@pytest.mark.parametrize(("image", "runtime"), OF_THEIR_TIME.items())
+def test_an_image_of_its_time_means_one_of_the_four_runtimes(image: str, runtime: str) -> None:
+    table = merge(Entry(name, target) for name, target in GENUINE.items())
+    assert resolve(table, image).target == GENUINE[runtime]
+
+
+@pytest.mark.parametrize("image", OF_THEIR_TIME)
+def test_as_shipped_every_one_of_them_runs_on_the_platforms_python_and_says_so(image: str) -> None:
+    meaning = resolve(merge([]), image)
+    assert (meaning.target, meaning.interpreter, meaning.reference) == ("platform", None, None)
+    assert bool(meaning.notes) == (image != "default")
+
+
+def test_a_note_names_the_word_that_was_written() -> None:
+    meaning = resolve(merge([]), "nsml/default_ml:tf-1.4.1")
+    assert "nsml/default_ml:tf-1.4.1" in meaning.notes[0]
+    assert "tf1" in meaning.notes[0]
+
+
+def test_an_operators_entry_comes_before_a_shipped_one_and_a_name_before_a_pattern() -> None:
+    own = [Entry("nsml/*", "python:/a"), Entry("nsml/def*", "python:/b"), Entry("nsml/default_ml:x", "docker:c:1")]
+    assert resolve(merge(own), "nsml/other").interpreter == "/a"
+    assert resolve(merge(own), "nsml/default_ml:tf-1.4.1").interpreter == "/b"
+    assert resolve(merge(own), "nsml/default_ml:x") == Meaning("nsml/default_ml:x", "docker:c:1")
+    assert resolve(merge(own), "nsml/default_ml:x").reference == "c:1"
+
+
+def test_an_unknown_image_is_refused_with_the_names_near_it() -> None:
+    with pytest.raises(UnknownImage) as refused:
+        resolve(merge([Entry("team/speech:2", "docker:x")]), "team/speach:2")
+    assert "'team/speach:2'" in refused.value.message or "team/speach:2" in refused.value.message
+    assert "team/speech:2" in refused.value.message
+
+
+def test_aliases_that_go_round_in_a_circle_are_refused() -> None:
+    with pytest.raises(Invalid, match="never ends"):
+        resolve(merge([Entry("a", "alias:b"), Entry("b", "alias:a")]), "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("", "platform"),
+        ("a b", "platform"),
+        ("a\n", "platform"),
+        ("x" * 256, "platform"),
+        ("a", "python:relative/python"),
+        ("a", "python:/opt/../etc"),
+        ("a", "docker:"),
+        ("a", "docker:-v /:/x"),
+        ("a", "alias:nsml/*"),
+        ("a", "ssh:host"),
+        ("a", "platform:x"),
+    ],
+)
+def test_an_entry_that_means_nothing_is_refused(name: str, target: str) -> None:
+    with pytest.raises(Invalid):
+        check_entry(name, target, "")
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+def test_every_shipped_entry_is_one_that_an_operator_could_write(entry: Entry) -> None:
+    assert check_entry(entry.name, entry.target, entry.note).name == entry.name

@@ -1,0 +1,100 @@
+"""What pip may see and what is told of its words: decided without running it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsml_worker.confinement import LADDER, Bind, Plan, launch_bubblewrap, launch_namespace
+from nsml_worker.environment_build import Site, find_reason, make_plan, make_variables
+from nsml_worker.errors import SettingsInvalid
+from nsml_worker.interpreter import Description, Interpreter
+from nsml_worker.settings import Settings
+
+PYTHON = Description(Interpreter("/opt/py/bin/python", ("/opt/py",)), "3.6.15", "CPython", "/opt/py/bin/python3.6", ())
+
+REFUSED = """
+Collecting numpi
+ERROR: Could not find a version that satisfies the requirement numpi (from versions: none)
+ERROR: No matching distribution found for numpi
+"""
+REFUSED_BY_AN_OLD_PIP = """
+Collecting numpi
+  Could not find a version that satisfies the requirement numpi (from versions: )
+No matching distribution found for numpi
+"""
+NOT_BUILT = """
+Collecting konlpy
+Collecting JPype1
+  error: subprocess-exited-with-error
+  × Building wheel did not run successfully.
+  │ exit code: 1
+  ╰─> [3 lines of output]
+      running build
+      no compiler was found
+      [end of output]
+ERROR: Failed building wheel for JPype1
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (REFUSED, "No matching distribution found for numpi"),
+        (REFUSED_BY_AN_OLD_PIP, "No matching distribution found for numpi"),
+        (NOT_BUILT, "JPype1 could not be built: running build | no compiler was found"),
+        ("", "pip gave no reason"),
+        (f"WARNING: Retrying (Retry(total=0)) after connection broken\n{REFUSED}", "index could not be reached"),
+    ],
+)
+def test_the_reason_is_pips_own_in_one_line(output: str, expected: str) -> None:
+    reason = find_reason(output)
+    assert expected in reason
+    assert "\n" not in reason
+    assert not reason.endswith(".")
+
+
+def test_a_reason_is_never_long() -> None:
+    assert len(find_reason("ERROR: " + "x" * 10_000)) <= 800
+
+
+@pytest.mark.parametrize("launch", [launch_bubblewrap, launch_namespace])
+def test_only_pip_has_a_network(launch: Any) -> None:
+    sealed = launch(Plan((Bind("/usr", "/usr"),), "/app", "/root-of-it", uid=7))
+    opened = launch(Plan((Bind("/usr", "/usr"),), "/app", "/root-of-it", uid=7, network=True))
+    assert {"--net", "--unshare-net"} & set(sealed)
+    assert not {"--net", "--unshare-net"} & set(opened)
+
+
+def test_pip_sees_its_folder_its_python_and_nothing_of_the_worker(tmp_path: Path) -> None:
+    site = Site(tmp_path / "new", tmp_path / "new.scratch", LADDER[0])
+    binds = make_plan(site, PYTHON, {"PIP_FIND_LINKS": str(tmp_path / "missing")}, "/tmp").binds
+    writable = {bind.source for bind in binds if bind.kind == "write"}
+    assert writable == {str(site.folder), str(site.scratch)}
+    readable = {bind.source for bind in binds if bind.kind == "read"}
+    assert "/opt/py" in readable
+    assert not {str(tmp_path), "/root", "/home", "/etc", "/run", "/var"} & readable
+
+
+def test_pip_gets_the_variables_that_configure_it_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t")
+    given = {
+        "NSML_SERVER_URL": "http://x",
+        "NSML_NODE": "local",
+        "NSML_NODE_TOKEN_FILE": str(tmp_path / "token"),
+        "NSML_BROKER_URL": "memory://",
+        "NSML_WORKER_DATA": str(tmp_path),
+        "NSML_ENVIRONMENT_BYTES": "1000",
+        "PIP_INDEX_URL": "https://index.test",
+        "https_proxy": "http://proxy.test",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "PATH": "/own",
+    }
+    settings = Settings.read(given)
+    assert set(settings.pip) == {"PIP_INDEX_URL", "https_proxy"}
+    assert settings.environment_bytes == 1000
+    variables = make_variables(settings.pip, "/tmp")
+    assert variables["PIP_INDEX_URL"] == "https://index.test"
+    assert "/own" not in variables["PATH"]
+    with pytest.raises(SettingsInvalid, match="NSML_ENVIRONMENT_BYTES"):
+        Settings.read({**given, "NSML_ENVIRONMENT_BYTES": "20G"})

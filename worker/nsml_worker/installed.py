@@ -1,0 +1,75 @@
+"""Which requirements a Python has already: decided from the metadata beside its packages, without starting it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
+from nsml_worker.interpreter import Description
+
+
+def find_missing(requirements: Iterable[str], python: Description) -> tuple[str, ...]:
+    """Those that pip would have to do something about; one with extras always counts as such."""
+    versions: dict[str, str] | None = None
+    missing = []
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:  # pip says better what is wrong with it
+            missing.append(text)
+            continue
+        if requirement.marker is not None and not requirement.marker.evaluate(_markers(python)):
+            continue
+        versions = list_versions(python.sites, times_of(python.sites)) if versions is None else versions
+        if requirement.extras or not _is_met(requirement, versions):
+            missing.append(text)
+    return tuple(missing)
+
+
+def times_of(sites: Iterable[str]) -> tuple[int, ...]:
+    """When something was last installed there or taken away; nanoseconds."""
+    return tuple(Path(site).stat().st_mtime_ns for site in sites if Path(site).is_dir())
+
+
+@functools.lru_cache(maxsize=16)
+def list_versions(sites: tuple[str, ...], _: tuple[int, ...]) -> dict[str, str]:
+    """Canonical name → version of what is installed. The first folder wins, as it does for imports.
+
+    Reading hundreds of files takes a while, so it is done once for each of `times_of`.
+    """
+    found: dict[str, str] = {}
+    for distribution in metadata.distributions(path=list(sites)):
+        name = distribution.metadata["Name"]
+        if name:
+            found.setdefault(canonicalize_name(name), distribution.version)
+    return found
+
+
+def _is_met(requirement: Requirement, versions: dict[str, str]) -> bool:
+    version = versions.get(canonicalize_name(requirement.name))
+    if version is None:
+        return False
+    try:
+        return requirement.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _markers(python: Description) -> dict[str, str]:
+    """What `; python_version < "3.8"` is compared with: the machine is ours, the Python is not."""
+    own = {key: str(value) for key, value in default_environment().items()}
+    return {
+        **own,
+        "python_version": python.short_version,
+        "python_full_version": python.version,
+        "implementation_version": python.version,
+        "platform_python_implementation": python.implementation,
+        "extra": "",
+    }
