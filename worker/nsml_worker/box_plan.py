@@ -83,8 +83,8 @@ def make_plan(
 
 def make_argv(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[str, str]]) -> list[str]:
     """The program's own command line."""
-    words = [interpreter.executable, *spec.argv[1:]]
-    return [translate(f"{SDK}/{SCORE_FILE}" if word == SCORE_PROGRAM else word, seen) for word in words]
+    words = [f"{SDK}/{SCORE_FILE}" if word == SCORE_PROGRAM else word for word in spec.argv[1:]]
+    return [interpreter.executable, *(translate(word, seen) for word in words)]
 
 
 def make_environment(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[str, str]]) -> dict[str, str]:
@@ -143,6 +143,7 @@ def list_binds(spec: RunSpec, layout: Layout, interpreter: Interpreter) -> list[
     for mount in sorted(spec.mounts, key=lambda mount: mount.target):
         if mount.target != APP:
             binds.append(Bind(str(layout.places[mount.target]), mount.target, "write" if mount.writable else "read"))
+    binds.sort(key=lambda bind: bind.target)  # the node's own folders may lie below /tmp
     if spec.limits.gpus:
         binds += [Bind(device, device, "device") for device in find_gpu_devices()]
     return binds

@@ -88,9 +88,12 @@ def launch_bubblewrap(plan: Plan) -> list[str]:
     words = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     words += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", *_limit_size(plan.shm), "--tmpfs", "/dev/shm"]  # noqa: S108  the box's own
-    for folder in list_parents(plan.binds):  # which bubblewrap would make for its own user only
-        words += ["--perms", "0755", "--dir", folder]
+    made: set[str] = set()
     for bind in plan.binds:
+        for folder in list_parents([bind]):
+            if folder not in made:  # bubblewrap would make it for its own user only
+                words += ["--perms", "0755", "--dir", folder]
+                made.add(folder)
         words += [_BUBBLEWRAP_WORDS[bind.kind], bind.source, bind.target]
     words += ["--remount-ro", "/", "--cap-drop", "ALL"]
     if plan.uid is None:
