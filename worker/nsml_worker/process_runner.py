@@ -6,12 +6,14 @@ import contextlib
 import fcntl
 import os
 import pwd
+import random
 import secrets
 import signal
 import sys
 import threading
 from pathlib import Path
 
+import psutil
 import structlog
 
 from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box, write_private
@@ -146,9 +148,16 @@ class ProcessRunner:
         return uid
 
     def _find_free_user(self) -> int:
-        """A user no other box and nobody else has. The owner of a box's code is the box's user."""
+        """A user no other box and nobody else has. The owner of a box's code is the box's user.
+
+        Another platform on this machine takes from the same range, and kills by user what a box left behind: so we begin
+        anywhere in it, and pass over who has a process.
+        """
         used = {folder.stat().st_uid for folder in self._boxes.glob("*/app")}
-        for uid in range(FIRST_UID, LAST_UID + 1):
+        used |= {process.info["uids"].real for process in psutil.process_iter(["uids"])}
+        count, begin = LAST_UID + 1 - FIRST_UID, random.randrange(FIRST_UID, LAST_UID + 1)  # noqa: S311  no secret
+        for step in range(count):
+            uid = FIRST_UID + (begin - FIRST_UID + step) % count
             if uid not in used and not _is_known(uid):
                 return uid
         raise BoxFailed("The node has no free user for another box; remove old boxes from its data folder.")
