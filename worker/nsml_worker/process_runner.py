@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import structlog
 
 from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box, write_private
@@ -176,10 +177,11 @@ class ProcessRunner:
     def _find_free_user(self) -> int:
         """A user no other box and nobody else has. The owner of a box's code is the box's user.
 
-        Looked for from anywhere in the range: the users of another platform's boxes on this machine are not known here, and
-        what is left of a box is killed by its user.
+        Another platform on this machine takes from the same range, and kills by user what a box left behind: so we begin
+        anywhere in it, and pass over who has a process.
         """
         used = {folder.stat().st_uid for folder in self._boxes.glob("*/app")}
+        used |= {process.info["uids"].real for process in psutil.process_iter(["uids"])}
         count = LAST_UID + 1 - FIRST_UID
         first = secrets.randbelow(count)
         for uid in (FIRST_UID + (first + step) % count for step in range(count)):

@@ -182,3 +182,12 @@ def test_settings_name_what_is_missing(tmp_path: Path) -> None:
         Settings.read({**given, "NSML_CONFINEMENT": "chroot"})
     with pytest.raises(SettingsInvalid, match="cannot be read"):
         Settings.read({**given, "NSML_NODE_TOKEN_FILE": str(tmp_path / "none")})
+
+
+def test_an_interpreter_below_the_box_s_own_tmp_is_neither_translated_nor_hidden() -> None:
+    python = Interpreter("/tmp/clone/.venv/bin/python", ("/tmp/clone/.venv",))
+    of = spec(mounts=(Mount("/data/d", Tree()),))
+    seen = [value for name, value in make_plan(of, layout(of), NONE, python) if name == "argv"]
+    assert "/tmp/clone/.venv/bin/python" in seen
+    words = [value for name, value in make_plan(of, layout(of), BUBBLEWRAP, python) if name == "argv"]
+    assert words.index("/tmp") < words.index("/tmp/clone") < words.index("/tmp/clone/.venv")
