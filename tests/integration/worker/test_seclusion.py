@@ -23,10 +23,10 @@ def look(place, data):
         if text.encode() in data:
             print("FOUND", text[:4], place)
 look("environment", repr(dict(os.environ)).encode())
-skip = ("/sys", "/usr", "/dev", "/proc/kcore")
-places = [{root!r}, os.environ.get("NSML_DATASET_PATH", "/data"), os.environ["NSML_HOME"]]
+skip = ("/sys", "/usr", "/dev", "/proc/kcore", sys.prefix, sys.base_prefix)
+places = [{root!r}, "/proc", os.environ.get("NSML_DATASET_PATH", "/data"), os.environ["NSML_HOME"]]
 for root, folders, files in (found for place in places for found in os.walk(place)):
-    if root.startswith(skip + tuple({skip!r})) or root.count("/") > 14:
+    if root.startswith(skip) or root.count("/") > 14:
         folders[:] = []
         continue
     if root.startswith("/proc/") and root.count("/") > 2 and "/fd" not in root and "/root" not in root:
@@ -42,9 +42,11 @@ print("looked")
 """
 
 
-def seek(secrets: tuple[str, ...], root: str = "/", skip: tuple[str, ...] = ()) -> str:
+def seek(site: Any, secrets: tuple[str, ...]) -> str:
+    """All that the program sees; where that is the machine's whole disk, all that the platform has on it."""
     halves = [(text[:6], text[6:]) for text in secrets]
-    return SEEKER.format(halves=halves, root=root, skip=list(skip))
+    root = "/" if site.confinement.mounts else str(site.folder)
+    return SEEKER.format(halves=halves, root=root)
 
 
 @pytest.fixture(params=[confinement for confinement in LADDER if confinement.name != "none"], ids=lambda one: one.name)
@@ -72,14 +74,14 @@ def run_beside_labels(site: Any, program: str, **more: Any) -> str:
 def test_neither_labels_nor_tokens_are_in_reach_of_a_participant(sealed: Any, kind: RunKind) -> None:
     data = Mount("/data/kin", sealed.tree({"test/test_data": "inputs", "train/train_data": "more"}))
     sought = (LABEL, TOKEN, sealed.token_file.read_text())
-    output = run_beside_labels(sealed, seek(sought), kind=kind, mounts=(data,), dataset="kin")
+    output = run_beside_labels(sealed, seek(sealed, sought), kind=kind, mounts=(data,), dataset="kin")
     assert output.splitlines() == [f"looking for {len(sought)}", "looked"]
 
 
 def test_the_seeker_finds_what_is_there_to_find(sealed: Any) -> None:
     """Or the tests above prove nothing."""
     data = Mount("/data/kin", sealed.tree({"train/train_data": LABEL}))
-    output = run_beside_labels(sealed, seek((LABEL,)), mounts=(data,), dataset="kin")
+    output = run_beside_labels(sealed, seek(sealed, (LABEL,)), mounts=(data,), dataset="kin")
     assert "FOUND labe" in output
 
 
@@ -88,7 +90,7 @@ def test_no_code_of_a_participant_is_in_reach_of_an_evaluation(sealed: Any, wait
     sealed.offer("import time; print('here'); time.sleep(600)", 2, "neighbour", files={"secret.py": CODE})
     agent.take(2, "neighbour")
     sealed.wait_for_output(2, b"here")
-    evaluation = seek((CODE,)) + "\nprint(0.5)"
+    evaluation = seek(sealed, (CODE,)) + "\nprint(0.5)"
     data = Mount("/data/kin", sealed.tree({"test/test_label": "1\n", "evaluation.py": evaluation}))
     prediction = Mount("/nsml/prediction", sealed.tree({"prediction": "1\n"}))
     argv = ("python", "@score", "--metric", "custom", "--label", "/data/kin/test/test_label")

@@ -19,7 +19,7 @@ def load(path):
 
 def readable(top):
     for folder, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in {"/proc", "/sys", "/usr", "/dev"}]
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in {"/proc", "/sys", "/usr", "/dev", sys.prefix, sys.base_prefix}]
         for name in names:
             yield os.path.join(folder, name)
 
