@@ -8,6 +8,7 @@
 """
 
 import json
+import os
 import sqlite3
 import tomllib
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ import pytest
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for folder in ("cases", "nsml") for path in (HERE / folder).glob("*/expect.toml"))
-DATASETS = {path.name: path for folder in ("datasets", "nsml_datasets") for path in (HERE / folder).iterdir() if path.is_dir()}
+DATASETS = {
+    path.name: path for folder in ("datasets", "nsml_datasets") for path in (HERE / folder).iterdir() if path.is_dir()
+}
 AT_ONCE = 4  # clients; the platform itself runs as many programs as it has room for
 
 #: An evaluation that never ends must not hold up the others' tests.
@@ -50,7 +53,10 @@ def expectation(case: Path) -> dict[str, Any]:
 
 def push(platform: Any, name: str) -> None:
     folder = DATASETS[name]
-    arguments = {"tiny": ["-l", "--metric", "accuracy"], **tomllib.loads((HERE / "nsml_datasets/push.toml").read_text())}
+    arguments = {
+        "tiny": ["-l", "--metric", "accuracy"],
+        **tomllib.loads((HERE / "nsml_datasets/push.toml").read_text()),
+    }
     own = ["-e", "evaluation.py"] if (folder / "evaluation.py").is_file() else ["--metric", "accuracy"]
     platform.ctl("dataset", "push", name, str(folder), *arguments.get(name, ["-l", *own]))
 
@@ -69,9 +75,9 @@ def walks(platform: Any, request: pytest.FixtureRequest) -> Iterator[dict[str, F
 
 def walk(platform: Any, case: Path) -> None:
     expected = expectation(case)
-    if expected.get("needs") == "sealed":
-        confinement = platform.json("status")["confinement"]
-        assert confinement != "none", "this machine cannot seal a box: install bubblewrap or run as root"
+    if needs_a_sealed_box(expected) and platform.json("status")["confinement"] not in ("bubblewrap", "namespace"):
+        assert os.environ.get("CI") != "true", "this machine cannot seal a box"
+        pytest.skip("this machine cannot seal a box: install bubblewrap or run as root")
     name = start(platform, case, expected)
     check_training(platform, name, expected["train"])
     if "submit" in expected:
@@ -88,9 +94,21 @@ def start(platform: Any, case: Path, expected: dict[str, Any]) -> str:
     return name
 
 
+def needs_a_sealed_box(expected: dict[str, Any]) -> bool:
+    """Whether it seeks what only a sealed box keeps from it, or is scored by a path that only such a box has."""
+    evaluation = DATASETS.get(expected["dataset"], HERE) / "evaluation.py"
+    has_path_of_its_time = evaluation.is_file() and "data/" in evaluation.read_text(encoding="utf-8")
+    return expected.get("needs") == "sealed" or has_path_of_its_time
+
+
 def everything_shown(platform: Any, session: str, dataset: str) -> str:
     """All that its owner can read about a session, wherever it is shown."""
-    commands = [("ps", "-a", "-j"), ("logs", session), ("model", "ls", "-j", session), ("dataset", "board", "-j", dataset)]
+    commands = [
+        ("ps", "-a", "-j"),
+        ("logs", session),
+        ("model", "ls", "-j", session),
+        ("dataset", "board", "-j", dataset),
+    ]
     return "".join(platform.ctl(*command).stdout for command in commands)
 
 
