@@ -37,7 +37,10 @@ def find_python() -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is missing: apt-get install bubblewrap")
+@pytest.mark.skipif(
+    os.environ.get("CI") != "true" and shutil.which("bwrap") is None,
+    reason="bubblewrap is missing: apt-get install bubblewrap",
+)
 def test_bubblewrap_seals_boxes_without_root(site: Any) -> None:
     folder = site.folder / "theirs"
     folder.mkdir()
