@@ -138,7 +138,8 @@ class Limits(Plain):
 class Environment(Plain):
     """What a program's Python is and has.
 
-    `interpreter` is the path of a Python on the node, None for the platform's own; `reference` a Docker image instead.
+    `interpreter` is the path of a Python on the node; `reference` a Docker image; `runtime` one of the platform's own
+    runtimes ("default", "tf1", …), of which each runner knows what it means there. At most one is set; none is "default".
     `requirements` are what pip takes, checked: no options, addresses or paths; `packages` are Debian's. `key` is the same for
     the same needs. `unavailable`: why there can be none; then the rest means nothing.
     """
@@ -149,6 +150,7 @@ class Environment(Plain):
     reference: str | None = None
     packages: tuple[str, ...] = ()
     unavailable: str = ""
+    runtime: str | None = None
 
 
 @dataclass(frozen=True)
