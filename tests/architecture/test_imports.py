@@ -127,3 +127,15 @@ def test_importing_a_module_starts_nothing(package: str) -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in suspicious
     ]
     assert not sins
+
+
+def test_only_the_containers_know_the_engine_s_library() -> None:
+    sins = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for package in PACKAGES
+        for path in modules(package)
+        if path.parent.name != "containers"
+        for name, line in imports(path)
+        if is_within(name, "docker")
+    ]
+    assert not sins

@@ -1,5 +1,6 @@
-"""What every runner does: one class, on the fake and on processes in each confinement this machine can make."""
+"""What every runner does: one class, on the fake, on processes in each confinement this machine can make, and on Docker."""
 
+import os
 import shutil
 import tempfile
 import threading
@@ -12,6 +13,10 @@ import pytest
 
 from nsml_worker.box import Box, Exit
 from nsml_worker.confinement import LADDER
+from nsml_worker.containers.box import Site
+from nsml_worker.containers.engine import Engine
+from nsml_worker.containers.environments import DockerEnvironments, ImageSite
+from nsml_worker.containers.runner import DockerRunner
 from nsml_worker.contract import EndReason, FileEntry, Mount, Output, RunKind, RunSpec, Tree
 from nsml_worker.errors import OutputMissing
 from nsml_worker.interpreter import Interpreter
@@ -109,14 +114,42 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["memory", *(confinement.name for confinement in LADDER)])
-def bench(request: pytest.FixtureRequest, open_folder: Path) -> Bench:
+@pytest.fixture(params=["memory", "docker", *(confinement.name for confinement in LADDER)])
+def bench(request: pytest.FixtureRequest, open_folder: Path) -> Iterator[Bench]:
+    if request.param == "docker":
+        yield from make_docker_bench(request, open_folder)
+    else:
+        yield make_bench(request.param, open_folder)
+
+
+def make_docker_bench(request: pytest.FixtureRequest, folder: Path) -> Iterator[Bench]:
+    """Two workers one after the other, with a connection each."""
+    images = ImageSite(request.getfixturevalue("runtime_prefix"))
+    sdk, boxes, opened = write_sdk(folder / "sdk"), folder / "boxes", list[DockerRunner]()
+
+    def make() -> DockerRunner:
+        for runner in opened:
+            runner.close()
+        engine = Engine.open(os.environ, "test", folder)
+        environments = DockerEnvironments(engine, folder / "images", boxes, images)
+        opened.append(DockerRunner(boxes, engine, environments, Site(sdk, 2**30), grace=0.2, disk=2**26))
+        return opened[-1]
+
+    bench = Bench(make(), make, MemoryServer(), BlobCache(folder / "cache"))
+    yield bench
+    for box in bench.runner.reattach():
+        bench.runner.clean(box)
+    for runner in opened:
+        runner.close()
+
+
+def make_bench(name: str, open_folder: Path) -> Bench:
     server, cache, boxes = MemoryServer(), BlobCache(open_folder / "cache"), open_folder / "boxes"
-    if request.param == "memory":
+    if name == "memory":
         memory = MemoryRunner(boxes, FUNCTIONS)
         return Bench(memory, lambda: memory, server, cache)
     sdk = write_sdk(open_folder / "sdk")
-    confinement = next(one for one in LADDER if one.name == request.param)
+    confinement = next(one for one in LADDER if one.name == name)
     said = ""
     for interpreter in (Interpreter.current(), Interpreter("/usr/bin/python3")):
         make = partial(ProcessRunner, boxes, sdk, {"default": interpreter}, confinement, grace=0.2)
@@ -197,4 +230,4 @@ class TestRunner:
 
     def test_what_a_node_offers_names_its_image_and_how_boxes_are_sealed(self, bench: Bench) -> None:
         assert bench.runner.images == ("default",)
-        assert bench.runner.confinement in {"none", *(confinement.name for confinement in LADDER)}
+        assert bench.runner.confinement in {"none", "docker", *(confinement.name for confinement in LADDER)}

@@ -2,17 +2,19 @@
 
 <boxes>/<run>-<attempt>/
     record.json    the spec and the run's token, readable by the worker only
-    plan.json      what the supervisor was told; there from the moment a start was tried
+    plan           what the supervisor was told; there from the moment a start was tried
     lock           locked by the supervisor as long as it lives; holds its process id
     log            the program's output, as the supervisor caps it
-    started.json   the program was reached
-    exit.json      the program ended and nothing of it is left
+    started        a launcher between us and the program has reached it
+    exit           the program ended and nothing of it is left
     events.jsonl   what was or will be told to the server
     app/           the code, writable          seen as /app where the runner can mount
     home/          the folder NSML_HOME        seen as /nsml
     tmp/           HOME and TMPDIR             seen as /tmp
     fetched/       checkpoints lent to it      seen as /nsml/fetched; only the worker writes there
     views/<name>/  read-only folders, named so that nobody guesses them
+
+A runner that gives boxes a disk of their own keeps in disk/ what the program may write: app/, home/, tmp/ and the log.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from typing import Any
 from nsml_worker.contract import EndReason, RunSpec
 from nsml_worker.fields import read_fields
 
+DISK = "disk"
 RECORD, PLAN, LOCK, STARTED, EXIT, LOG, EVENTS = (
     "record.json",
     "plan",
@@ -89,19 +92,30 @@ class Box:
         return BoxId(self.spec.run_id, self.spec.attempt)
 
     @property
+    def room(self) -> Path:
+        """Where everything lies that the program may write to: its own disk, where it has one."""
+        disk = self.folder / DISK
+        return disk if disk.is_dir() else self.folder
+
+    @property
     def app(self) -> Path:
         """The code."""
-        return self.folder / "app"
+        return self.room / "app"
 
     @property
     def home(self) -> Path:
         """The folder the program knows as NSML_HOME."""
-        return self.folder / "home"
+        return self.room / "home"
 
     @property
     def scratch(self) -> Path:
         """HOME and TMPDIR of the program."""
-        return self.folder / "tmp"
+        return self.room / "tmp"
+
+    @property
+    def keep(self) -> Path:
+        """The folder of the log. On a disk of its own it belongs to the box's user, who may be the program itself."""
+        return self.folder if self.room == self.folder else self.room / "keep"
 
     @property
     def fetched(self) -> Path:

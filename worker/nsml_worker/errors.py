@@ -10,12 +10,14 @@ NsmlWorkerError
 ├── Leaving               the worker is being stopped; the box goes on without it
 └── RunFailed             the run ends here, for the reason on the class
     ├── BoxFailed         ours: a box could not be made or started
+    │   └── EngineFailed  ours: the Docker engine is away, or refused
     ├── BlobMismatch      ours: bytes do not match their name
     ├── UnsafePath        ours: a tree names a path that leaves its folder
     ├── EntryMissing
     ├── ImageMissing
     ├── NoPython
     ├── EnvironmentFailed
+    ├── PreparationStopped    asked for, while an image was pulled or an environment built
     ├── OutputMissing
     ├── OutputTooLarge
     └── CheckpointRefused what a program left is not a folder of plain files; only that checkpoint is dropped
@@ -76,6 +78,10 @@ class BoxFailed(RunFailed):
     """The node could not make or start a box."""
 
 
+class EngineFailed(BoxFailed):
+    """The Docker engine does not answer, or refused; the message ends with its own words."""
+
+
 class BlobMismatch(RunFailed):
     """Bytes that came from the server do not match their hash."""
 
@@ -100,6 +106,12 @@ class NoPython(RunFailed):
     """What the image table calls a Python is none, or is too old."""
 
     reason = EndReason.NO_PYTHON
+
+
+class PreparationStopped(RunFailed):
+    """The server asked for an end before the program was started."""
+
+    reason = EndReason.STOPPED
 
 
 class EnvironmentFailed(RunFailed):

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pwd
 import secrets
 import signal
 import sys
 import threading
 from pathlib import Path
 
-import psutil
 import structlog
 
 from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box, write_private
 from nsml_worker.box_plan import FETCHED, Layout, make_plan
+from nsml_worker.box_users import find_free_user
 from nsml_worker.confinement import Confinement, rungs
 from nsml_worker.contract import EndReason, Environment, Limits, Mount, RunKind, RunSpec
 from nsml_worker.environments import Environments
@@ -27,8 +26,6 @@ from nsml_worker.materialise import BlobCache, Blobs, check_path, lay_out
 from nsml_worker.runner import Tell, keep_quiet
 from nsml_worker.streaming import Watch
 
-# Users of boxes: the range systemd keeps for services that need one only while they run.
-FIRST_UID, LAST_UID = 61184, 65519
 COMPLAINTS = "complaints"
 DEFAULT_IMAGE = "default"  # the node's own Python
 SUPERVISE = "import sys; sys.path.insert(0, sys.argv[1]); from nsml_worker.supervisor import main; main(sys.argv[2])"
@@ -44,6 +41,7 @@ class ProcessRunner:
     """Runner with processes. Each box has a supervisor, a process that outlives the worker."""
 
     name = "process"
+    holds: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -148,6 +146,9 @@ class ProcessRunner:
             found.append(box)
         return found
 
+    def close(self) -> None:
+        """See Runner. The supervisors hold the boxes."""
+
     def _default(self, spec: RunSpec) -> Interpreter:
         """The Python of a spec that names none: the image's where the node has one, else the node's own."""
         if spec.image in self._images or spec.environment_of is None:
@@ -161,7 +162,7 @@ class ProcessRunner:
     def _make_user_folders(self, box: Box) -> int | None:
         """The folders a program may write to, and the user they belong to: None where it stays the worker's."""
         with self._lock:
-            uid = self._find_free_user() if os.geteuid() == 0 and self._confinement.name != "none" else None
+            uid = find_free_user(self._boxes) if os.geteuid() == 0 and self._confinement.name != "none" else None
             for folder in (box.app, box.home, box.home / "out", box.home / "checkpoints", box.scratch):
                 folder.mkdir(mode=0o700)
                 if uid is not None:
@@ -173,21 +174,6 @@ class ProcessRunner:
             os.chown(box.home, os.geteuid(), uid)
             box.home.chmod(0o1770)
         return uid
-
-    def _find_free_user(self) -> int:
-        """A user no other box and nobody else has. The owner of a box's code is the box's user.
-
-        Another platform on this machine takes from the same range, and kills by user what a box left behind: so we begin
-        anywhere in it, and pass over who has a process.
-        """
-        used = {folder.stat().st_uid for folder in self._boxes.glob("*/app")}
-        used |= {process.info["uids"].real for process in psutil.process_iter(["uids"])}
-        count = LAST_UID + 1 - FIRST_UID
-        first = secrets.randbelow(count)
-        for uid in (FIRST_UID + (first + step) % count for step in range(count)):
-            if uid not in used and not _is_known(uid):
-                return uid
-        raise BoxFailed("The node has no free user for another box; remove old boxes from its data folder.")
 
     def _place(self, box: Box, mount: Mount) -> Path:
         """Where a mount's files are laid out."""
@@ -290,11 +276,3 @@ def _judge(runner: ProcessRunner, box: Box, confinement: Confinement) -> str:
     if end.reason is EndReason.EXITED and (said == "sealed" or confinement.name == "none"):
         return ""
     return said or "a program could read what lies outside its box"
-
-
-def _is_known(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True

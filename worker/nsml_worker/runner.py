@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,10 @@ class Runner(Protocol):
     def images(self) -> tuple[str, ...]:
         """The images a spec may name here."""
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Docker references and keys of environments that are here: who asks for one of them starts sooner here."""
+
     def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
         """Lay out what the spec mounts in the box's folder. May be repeated as long as nothing was started.
 
@@ -75,6 +80,9 @@ class Runner(Protocol):
     def reattach(self) -> list[Box]:
         """The boxes an earlier worker left here."""
 
+    def close(self) -> None:
+        """The worker leaves: what is being prepared is given up, with Leaving for whoever waits for it; boxes go on."""
+
 
 # A program of the MemoryRunner: gets its box and a function that writes output, returns an exit code.
 Program = Callable[[Box, Callable[[bytes], object], threading.Event], int]
@@ -89,6 +97,7 @@ class MemoryRunner:
     name = "memory"
     confinement = "none"
     images = ("default",)
+    holds: tuple[str, ...] = ()
 
     def __init__(self, boxes: Path, programs: dict[str, Program]) -> None:
         self._boxes = boxes
@@ -138,6 +147,9 @@ class MemoryRunner:
         found = (open_box(folder) for folder in sorted(self._boxes.glob("*-*")))
         return [box for box in found if box is not None]
 
+    def close(self) -> None:
+        """See Runner. Nothing here takes long."""
+
     def _run(self, box: Box) -> None:
         stop = self._stops[box.id]
         begin = time.monotonic()
@@ -158,11 +170,5 @@ class MemoryRunner:
 
 def describe_node(runner: Runner, measured: Capacity) -> Capacity:
     """What the node offers through this runner."""
-    return Capacity(
-        cpus=measured.cpus,
-        memory=measured.memory,
-        gpus=measured.gpus,
-        runner=runner.name,
-        confinement=runner.confinement,
-        images=runner.images,
-    )
+    said = dataclasses.replace(measured, runner=runner.name, confinement=runner.confinement)
+    return dataclasses.replace(said, images=runner.images, holds=runner.holds)

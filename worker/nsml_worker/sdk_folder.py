@@ -1,4 +1,5 @@
-"""The read-only folder every box has on its PYTHONPATH: the SDK, what makes it win, and the program of `score`."""
+"""The read-only folder every box has on its PYTHONPATH: the SDK, what makes it win, the program of `score`
+and the keeper of boxes that are containers."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from pathlib import Path
 from blake3 import blake3
 
 from nsml import _contract
-from nsml_worker import box_site, score
+from nsml_worker import box_keeper, box_site, score
 
-SCORE_FILE = "nsml_score.py"
+SCORE_FILE, KEEPER_FILE = "nsml_score.py", "nsml_keeper.py"
 
 
 def write_sdk(folder: Path) -> Path:
@@ -32,6 +33,7 @@ def collect_files() -> dict[str, bytes]:
     sdk = Path(_contract.__file__).parent
     files = {f"nsml/{path.relative_to(sdk)}": path.read_bytes() for path in sdk.rglob("*.py")}
     files["sitecustomize.py"] = Path(box_site.__file__).read_bytes()
+    files[KEEPER_FILE] = Path(box_keeper.__file__).read_bytes()
     files[SCORE_FILE] = Path(score.__file__).read_bytes()
     return files
 

@@ -12,7 +12,43 @@ from nsml_worker.errors import SettingsInvalid
 PIP_VARIABLES = re.compile(
     r"PIP_\w+|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
 )
+RUNNERS = ("auto", "docker", "process")
 CONFINEMENTS = ("auto", "bubblewrap", "namespace", "user", "none")
+
+
+@dataclass(frozen=True)
+class DockerSettings:
+    """How boxes are made where a Docker engine is."""
+
+    oci_runtime: str | None = None  #: NSML_DOCKER_RUNTIME: runsc, kata, nvidia, …; without it the engine's own
+    box_network: str | None = None  #: NSML_BOX_NETWORK: a network that trainings may have; nothing else ever has one
+    build_network: str = "bridge"  #: NSML_BUILD_NETWORK: of the boxes in which pip and apt install
+    box_disk: int = 20 * 2**30  #: NSML_BOX_DISK: bytes a box may write for which the server names no limit
+    image_prefix: str = "nsmlctl/"  #: NSML_IMAGE_PREFIX: what stands before the names of the platform's runtime images
+    image_tag: str = "latest"  #: NSML_IMAGE_TAG: and behind them
+    image_bytes: int = 100 * 2**30  #: NSML_IMAGE_BYTES: disk for images that were pulled or built here
+    registry_auth: Path | None = None  #: NSML_REGISTRY_AUTH: a config.json of Docker, for private registries
+    connection: Mapping[str, str] = field(default_factory=dict)  #: DOCKER_HOST and its siblings
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> DockerSettings:
+        """Settings from variables.
+
+        Raises:
+            SettingsInvalid: a number is none.
+        """
+        credentials = environment.get("NSML_REGISTRY_AUTH", "")
+        return cls(
+            oci_runtime=environment.get("NSML_DOCKER_RUNTIME") or None,
+            box_network=environment.get("NSML_BOX_NETWORK") or None,
+            build_network=environment.get("NSML_BUILD_NETWORK") or cls.build_network,
+            box_disk=_read_bytes(environment, "NSML_BOX_DISK", cls.box_disk),
+            image_prefix=environment.get("NSML_IMAGE_PREFIX", cls.image_prefix),
+            image_tag=environment.get("NSML_IMAGE_TAG") or cls.image_tag,
+            image_bytes=_read_bytes(environment, "NSML_IMAGE_BYTES", cls.image_bytes),
+            registry_auth=Path(credentials).absolute() if credentials else None,
+            connection={name: value for name, value in environment.items() if name.startswith("DOCKER_")},
+        )
 
 
 @dataclass(frozen=True)
@@ -28,6 +64,9 @@ class Settings:
     #: PIP_… and the variables of proxies and certificates: what pip needs to reach its index
     pip: Mapping[str, str] = field(default_factory=dict)
     environment_bytes: int = 20 * 2**30  #: NSML_ENVIRONMENT_BYTES: disk for installed packages that no box uses
+    runner: str = "auto"  #: NSML_RUNNER: docker, process, or auto: docker where an engine and the default image are
+    docker: DockerSettings = field(default_factory=DockerSettings)
+    gpus: str = ""  #: NSML_NODE_GPUS: a JSON list of the node's GPUs; empty: those that NVML finds
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -36,6 +75,9 @@ class Settings:
         Raises:
             SettingsInvalid: a variable is missing, or a file it names cannot be read.
         """
+        runner = environment.get("NSML_RUNNER") or "auto"
+        if runner not in RUNNERS:
+            raise SettingsInvalid(f"NSML_RUNNER is {runner!r}; set it to one of {', '.join(RUNNERS)}.")
         confinement = environment.get("NSML_CONFINEMENT", "auto")
         if confinement not in CONFINEMENTS:
             raise SettingsInvalid(f"NSML_CONFINEMENT is {confinement!r}; set it to one of {', '.join(CONFINEMENTS)}.")
@@ -48,6 +90,9 @@ class Settings:
             confinement=confinement,
             pip={name: value for name, value in environment.items() if PIP_VARIABLES.fullmatch(name)},
             environment_bytes=_read_bytes(environment, "NSML_ENVIRONMENT_BYTES", cls.environment_bytes),
+            runner=runner,
+            docker=DockerSettings.read(environment),
+            gpus=environment.get("NSML_NODE_GPUS", ""),
         )
 
 

@@ -19,6 +19,7 @@ from nsml_worker.server_api import RunApi
 
 CHUNK = 1 << 20  # bytes in one request
 MAX_JOURNAL = 1 << 30  # bytes; a program that writes more than this is not reporting, and the rest is not sent
+MARKS = 4096  # bytes a log may have beyond its cap: what the box says about it
 _SEEN = flags.MODIFY | flags.CREATE | flags.MOVED_TO
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ class Watch:
         for fd in (self._inotify.fileno(), self._wake, self._pidfd):
             if fd is not None:
                 self._poller.register(fd, select.POLLIN)
-        for folder in (box.folder, box.home):
+        for folder in {box.folder, box.home, box.keep}:
             self._inotify.add_watch(folder, _SEEN | flags.ONLYDIR | flags.DONT_FOLLOW)
 
     def wait(self, timeout: float | None = None) -> None:
@@ -58,7 +59,7 @@ class Watch:
         fd = self._files.get(name)
         if fd is None:
             try:
-                fd = untrusted.open_path(self._box.folder if name == LOG else self._box.home, name)
+                fd = untrusted.open_path(self._box.keep if name == LOG else self._box.home, name)
             except OSError:
                 return b""
             self._files[name] = fd
@@ -120,8 +121,8 @@ class StreamSender:
 
 
 def log_sender(api: RunApi, watch: Watch, box: Box) -> StreamSender:
-    """For the program's output; its length is capped where it is written."""
-    return StreamSender(api, watch, LOG, box.spec.log_base, "log")
+    """For the program's output. Its length is capped where it is written; a box that writes its own log may pass over that."""
+    return StreamSender(api, watch, LOG, box.spec.log_base, "log", box.spec.limits.log + MARKS)
 
 
 def journal_sender(api: RunApi, watch: Watch, box: Box) -> StreamSender:

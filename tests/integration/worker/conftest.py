@@ -1,9 +1,13 @@
 """A server that speaks the agent API over real HTTP, and workers beside it."""
 
+import dataclasses
 import json
+import os
 import secrets
 import shutil
+import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -18,13 +22,19 @@ import pytest
 from nsml_worker.agent import Agent
 from nsml_worker.box import BoxId
 from nsml_worker.confinement import LADDER, Confinement
-from nsml_worker.contract import Capacity, FileEntry, Mount, RunEvent, RunKind, RunSpec, Tree
+from nsml_worker.containers.box import Site as BoxSite
+from nsml_worker.containers.engine import BOX, Engine
+from nsml_worker.containers.environments import DockerEnvironments
+from nsml_worker.containers.runner import DockerRunner
+from nsml_worker.containers.site import ImageSite
+from nsml_worker.contract import Capacity, Ended, FileEntry, Mount, RunEvent, RunKind, RunSpec, Tree
 from nsml_worker.environments import Environments
 from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache
 from nsml_worker.memory_server import MemoryServer
 from nsml_worker.process_runner import ProcessRunner, probe
+from nsml_worker.runner import Runner
 from nsml_worker.sdk_folder import write_sdk
 from nsml_worker.server_api import HttpNode
 
@@ -77,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if parts[0] == "nodes":
             assert token == NODE_TOKEN
+            if parts[2] == "wanted":
+                return b'{"environments": []}'
             if parts[2] == "questions":
                 return json.dumps(self.relay(parts[3:], query, body)).encode()
             return json.dumps(self.speak_to_node(parts[2], json.loads(body))).encode()
@@ -153,6 +165,7 @@ class Site:
         self.memory = server.memory
         self.sdk = write_sdk(folder / "sdk")
         self.confinement, self.interpreter = LADDER[-1], Interpreter.current()
+        self.boxes = folder / "boxes"
         self.agents: list[Agent] = []
         self.token_file = folder / "token"
         self.token_file.touch(mode=0o600)
@@ -169,15 +182,18 @@ class Site:
 
     def start_worker(self, pip: dict[str, str] | None = None) -> Agent:
         """`pip`: the variables that configure it."""
-        halt, boxes = threading.Event(), self.folder / "boxes"
-        environments = Environments(self.folder / "environments", boxes, self.confinement, variables=pip)
-        images = {"default": self.interpreter}
-        runner = ProcessRunner(boxes, self.sdk, images, self.confinement, grace=0.2, environments=environments)
+        halt = threading.Event()
         node = HttpNode(self.server.url, "local", NODE_TOKEN, halt)
-        agent = Agent(node, runner, BlobCache(self.folder / "cache"), Capacity(2, 2**30), halt)
+        agent = Agent(node, self.make_runner(pip), BlobCache(self.folder / "cache"), Capacity(2, 2**30), halt)
         self.agents.append(agent)
         agent.start()
         return agent
+
+    def make_runner(self, pip: dict[str, str] | None = None) -> Runner:
+        """A new one for each worker."""
+        environments = Environments(self.folder / "environments", self.boxes, self.confinement, variables=pip)
+        images = {"default": self.interpreter}
+        return ProcessRunner(self.boxes, self.sdk, images, self.confinement, grace=0.2, environments=environments)
 
     def tree(self, files: dict[str, bytes | str]) -> Tree:
         contents = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
@@ -205,27 +221,141 @@ class Site:
         self.memory.wait_for(lambda: text in self.memory.stream(run_id, "log"))
 
     def is_clean(self) -> bool:
-        return not any((self.folder / "boxes").glob("*-*"))
+        return not any(self.boxes.glob("*-*"))
+
+
+class DockerSite(Site):
+    """A node that runs containers."""
+
+    def __init__(self, folder: Path, server: AgentServer, prefix: str) -> None:
+        super().__init__(folder, server)
+        self.boxes = folder / "containers"
+        self.engine = Engine.open(os.environ, "local", folder)
+        self.images = ImageSite(prefix)
+        self.disk, self.grace = 2**26, 0.3
+        self.box_site = BoxSite(self.sdk, 2**30)
+        self.runners: list[DockerRunner] = []
+
+    def make_runner(self, pip: dict[str, str] | None = None) -> DockerRunner:
+        environments = DockerEnvironments(self.engine, self.folder / "images", self.boxes, self.images)
+        runner = DockerRunner(self.boxes, self.engine, environments, self.box_site, grace=self.grace, disk=self.disk)
+        self.runners.append(runner)
+        return runner
+
+    def finish(self, program: str, **more: Any) -> tuple[Ended, str]:
+        """How a program ends, and what it wrote."""
+        if not self.agents:
+            self.start_worker()
+        run_id = more.pop("run_id", 1)
+        box = self.offer(program, run_id, f"{RUN_TOKEN}-{run_id}", **more)
+        self.agents[-1].take(run_id, f"{RUN_TOKEN}-{run_id}")
+        end = self.memory.wait_for_end(box)
+        return end, self.memory.stream(run_id, "log").decode("utf-8", "replace")
+
+    def use_engine(self, host: str) -> None:
+        """Another engine than this machine's own."""
+        self.engine.close()
+        self.engine = Engine.open({"DOCKER_HOST": host}, "local", self.folder)
+
+    def allow_network(self, name: str) -> None:
+        """As an operator may, for trainings. For workers to come."""
+        self.box_site = dataclasses.replace(self.box_site, network=name)
+
+    def use_runtime(self, name: str) -> None:
+        """An OCI runtime for the boxes of workers to come."""
+        self.box_site = dataclasses.replace(self.box_site, runtime=name)
+
+    def list_rest(self) -> list[str]:
+        """What is left of boxes: containers, mounts, loop devices, folders."""
+        mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.folder) in line]
+        loops = subprocess.run(["losetup", "--list", "--noheadings"], capture_output=True, text=True, check=True)
+        containers = [str(one["Names"]) for one in self.engine.containers(BOX)]
+        folders = [str(path) for path in self.boxes.iterdir()]
+        return [*mounts, *(one for one in loops.stdout.splitlines() if str(self.folder) in one), *containers, *folders]
+
+    def close(self) -> None:
+        """Take away whatever a test left."""
+        for runner in self.runners:
+            runner.close()
+        last = self.make_runner()
+        for box in last.reattach():
+            last.clean(box)
+        last.close()
+        self.engine.close()
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    folder = Path(tempfile.mkdtemp(prefix="nsml-test-"))
-    folder.chmod(0o711)
-    server = AgentServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    site = Site(folder, server)
+def docker_site(agent_server: AgentServer, open_folder: Path, runtime_prefix: str) -> Iterator[DockerSite]:
+    site = DockerSite(open_folder, agent_server, runtime_prefix)
     yield site
     for agent in site.agents:
         agent.leave()
+    site.close()
+
+
+@pytest.fixture
+def make_image(docker_site: DockerSite, docker_engine: Any, base_image: str) -> Iterator[Callable[..., str]]:
+    """Has the default runtime be the stand-in with these words of a Dockerfile carried out; returns the image's id."""
+    made = []
+
+    def make(*words: str) -> str:
+        prefix = f"nsml-test-{secrets.token_hex(4)}/"
+        container = docker_engine.create_container(base_image)
+        docker_engine.commit(container, f"{prefix}runtime-default", "latest", changes=list(words))
+        docker_engine.remove_container(container)
+        made.append(f"{prefix}runtime-default:latest")
+        docker_site.images = ImageSite(prefix)
+        return str(docker_engine.inspect_image(made[-1])["Id"])
+
+    yield make
+    for runner in docker_site.runners:
+        for box in runner.reattach():
+            runner.clean(box)
+    for name in made:
+        docker_engine.remove_image(name, force=True)
+
+
+@pytest.fixture
+def empty_image(docker_engine: Any) -> Iterator[str]:
+    """An image with nothing in it but an empty file."""
+    name, archive = f"nsml-test-{secrets.token_hex(4)}/empty:latest", BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("nothing"))
+    docker_engine.import_image_from_data(archive.getvalue(), name.removesuffix(":latest"), "latest")
+    yield name
+    docker_engine.remove_image(name, force=True)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that other users may pass through, as a data folder is."""
+    folder = Path(tempfile.mkdtemp(prefix="nsml-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def agent_server() -> Iterator[AgentServer]:
+    server = AgentServer()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
     server.shutdown()
     server.server_close()
-    cleaner = ProcessRunner(folder / "boxes", site.sdk, {"default": site.interpreter}, site.confinement)
+
+
+@pytest.fixture
+def site(open_folder: Path, agent_server: AgentServer) -> Iterator[Site]:
+    folder = open_folder
+    site = Site(folder, agent_server)
+    yield site
+    for agent in site.agents:
+        agent.leave()
+    cleaner = ProcessRunner(site.boxes, site.sdk, {"default": site.interpreter}, site.confinement)
     for box in cleaner.reattach():
         cleaner.stop(box, at_once=True)
         finish(cleaner, box)
-    shutil.rmtree(folder)
 
 
 def finish(runner: ProcessRunner, box: Any) -> None:

@@ -124,6 +124,7 @@ def test_a_killed_worker_process_leaves_its_boxes_to_the_next(site: Any, wait_un
     broker = f"sqla+sqlite:///{site.folder}/broker.sqlite"
     environment = {
         "PATH": os.environ["PATH"],
+        "NSML_RUNNER": "process",
         "NSML_SERVER_URL": site.server.url,
         "NSML_NODE": "local",
         "NSML_NODE_TOKEN_FILE": str(site.token_file),

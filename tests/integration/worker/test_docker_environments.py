@@ -1,0 +1,509 @@
+"""Images and environments on a real Docker engine, pulled from a real registry on this machine."""
+
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+import pytest
+
+from nsml_worker.containers import pull
+from nsml_worker.containers.engine import BUILD, ENVIRONMENT, PROBE, Engine
+from nsml_worker.containers.environments import DockerEnvironments, PreparedImage
+from nsml_worker.containers.site import ImageSite
+from nsml_worker.contract import Environment
+from nsml_worker.errors import EnvironmentFailed, ImageMissing, Leaving, NoPython, PreparationStopped
+
+BASE = "python:3.11-slim-bookworm"
+NAME, PASSWORD = "operator", "open sesame"
+HASHED = "$2b$04$xI6b.Vd6rQ2CpLWONNlIbOPGuMdi6Rk1hBi8gZiaW5YHuswOrGc06"  # of PASSWORD, as htpasswd writes it
+# What pip needs on this machine to reach its index.
+PIP = {name: value for name, value in os.environ.items() if re.fullmatch(r"PIP_\w+|SSL_CERT_FILE", name)}
+
+
+def alone(api: Any) -> Any:
+    """Without a network."""
+    return api.create_host_config(network_mode="none")
+
+
+class Node:
+    """The environments of a node, and what they say."""
+
+    def __init__(self, api: Any, folder: Path, **site: Any) -> None:
+        self.engine = Engine(api, "test-environments", str(folder))
+        self.boxes = folder / "boxes"
+        self.site = ImageSite(network="host", variables=PIP, **site)
+        self.environments = DockerEnvironments(self.engine, folder / "images", self.boxes, self.site)
+        self.told: list[str] = []
+
+    def prepare(self, tell: Callable[[str], None] | None = None, box: str = "1-1", **wanted: Any) -> PreparedImage:
+        (self.boxes / box).mkdir(parents=True, exist_ok=True)
+        return self.environments.prepare(Environment(**wanted), self.boxes / box, tell or self.told.append)
+
+    def run(self, prepared: PreparedImage, *words: str) -> str:
+        """What a program writes in the image, as a user without rights."""
+        api = self.engine.api
+        box = api.create_container(
+            prepared.image,
+            entrypoint=list(words),
+            user="65534",
+            labels=self.engine.labels(PROBE),
+            host_config=alone(api),
+        )
+        try:
+            api.start(box)
+            api.wait(box)
+            return str(api.logs(box).decode().strip())
+        finally:
+            self.engine.remove(box["Id"])
+
+    def leftovers(self) -> list[str]:
+        return [one["Id"] for kind in (BUILD, PROBE) for one in self.engine.containers(kind)]
+
+
+@pytest.fixture
+def api(docker_engine: Any, base_image: str) -> Any:
+    assert base_image == BASE
+    return docker_engine
+
+
+@pytest.fixture
+def made(api: Any) -> Iterator[list[str]]:
+    """References of images to be taken away after the test."""
+    references: list[str] = []
+    yield references
+    for reference in references:
+        try:
+            api.remove_image(reference, force=True)
+        except docker.errors.ImageNotFound:
+            continue
+
+
+@pytest.fixture
+def node(api: Any, tmp_path: Path, made: list[str]) -> Iterator[Node]:
+    one = Node(api, tmp_path)
+    yield one
+    assert one.leftovers() == []
+    for image in api.images(filters=one.engine.filters(ENVIRONMENT)):
+        made.append(image["Id"])
+
+
+class Registry:
+    """Debian's docker-registry on a port of this machine."""
+
+    def __init__(self, folder: Path, api: Any, *, locked: bool = False) -> None:
+        self.api = api
+        self.port = find_free_port()
+        users = folder / "htpasswd"
+        users.write_text(f"{NAME}:{HASHED}\n")
+        config: dict[str, Any] = {
+            "version": "0.1",
+            "log": {"level": "error"},
+            "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+            "http": {"addr": f"127.0.0.1:{self.port}"},
+        }
+        if locked:
+            config["auth"] = {"htpasswd": {"realm": "test", "path": str(users)}}
+        (folder / "registry.json").write_text(json.dumps(config))
+        words = ["docker-registry", "serve", str(folder / "registry.json")]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.login = {"username": NAME, "password": PASSWORD} if locked else None
+        wait_for_port(self.port)
+
+    def push(self, made: list[str], name: str, *layers: bytes) -> str:
+        """An image of these layers; what this machine has of it is forgotten."""
+        reference = f"127.0.0.1:{self.port}/{name}"
+        repository, tag = reference.rsplit(":", 1)
+        self.api.import_image_from_data(layers[0], repository, tag)
+        for layer in layers[1:]:
+            box = self.api.create_container(reference, ["/nothing"])
+            self.api.put_archive(box, "/", layer)
+            self.api.commit(box, repository, tag)
+            self.api.remove_container(box)
+        said = self.api.push(repository, tag, stream=True, decode=True, auth_config=self.login)
+        errors = [line["error"] for line in said if "error" in line]
+        assert errors == []
+        self.api.remove_image(reference)
+        made.append(reference)
+        return reference
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, api: Any) -> Iterator[Registry]:
+    one = Registry(tmp_path, api)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def locked_registry(tmp_path: Path, api: Any) -> Iterator[Registry]:
+    one = Registry(tmp_path, api, locked=True)
+    yield one
+    one.close()
+
+
+def find_free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def wait_for_port(port: int) -> None:
+    until = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        else:
+            return
+
+
+def pack(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
+    """A layer."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o755
+            tar.addfile(entry, io.BytesIO(data))
+        for name, target in (links or {}).items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+    return buffer.getvalue()
+
+
+def derive(api: Any, made: list[str], name: str, layer: bytes, changes: list[str] | None = None) -> str:
+    """The base image with something in it that was not there before."""
+    box = api.create_container(BASE, ["/nothing"])
+    api.put_archive(box, "/", layer)
+    api.commit(box, "nsml-test", name, changes=changes)
+    api.remove_container(box)
+    made.append(f"nsml-test:{name}")
+    return f"nsml-test:{name}"
+
+
+# A Python as found -------------------------------------------------------------------------------------------------
+
+
+def test_the_python_of_an_image_is_found_and_remembered_for_the_box(node: Node) -> None:
+    prepared = node.prepare(reference=BASE)
+    assert prepared.python == "/usr/local/bin/python"
+    assert prepared.path.split(":")[0] == "/usr/local/bin"
+    assert prepared.image.startswith("sha256:")
+    assert node.environments.find(node.boxes / "1-1") == prepared
+
+
+def test_a_python_beside_the_path_of_its_image_is_found(node: Node, api: Any, made: list[str]) -> None:
+    layer = pack({}, {"opt/conda/bin/python": "/usr/bin/python3.11"})
+    image = derive(api, made, "conda", layer, ["ENV PATH=/nowhere"])
+    prepared = node.prepare(reference=image)
+    assert prepared.python == "/opt/conda/bin/python"
+    assert prepared.path.startswith("/opt/conda/bin:/nowhere:")
+
+
+def test_an_entrypoint_is_never_run(node: Node, api: Any, made: list[str]) -> None:
+    image = derive(api, made, "thief", pack({"thief": b"#!/bin/sh\necho stolen\n"}), ['ENTRYPOINT ["/thief"]'])
+    assert node.prepare(reference=image).python == "/usr/local/bin/python"
+
+
+def test_an_image_without_python_is_refused_plainly(node: Node, api: Any, made: list[str]) -> None:
+    api.import_image_from_data(pack({"etc/motd": b"hello"}), "nsml-test", "bare")
+    made.append("nsml-test:bare")
+    with pytest.raises(NoPython, match="nsml-test:bare has no Python"):
+        node.prepare(reference="nsml-test:bare")
+
+
+def test_a_python_that_is_too_old_is_named_with_its_version(node: Node, api: Any, made: list[str]) -> None:
+    facts = {"version": "3.5.2", "implementation": "CPython", "packages": {}, "debian": {}}
+    old = f"#!/bin/sh\necho '{json.dumps(facts)}'\n".encode()
+    places = ("usr/local/bin/python", "usr/local/bin/python3", "usr/bin/python3", "usr/bin/python3.11")
+    image = derive(api, made, "old", pack(dict.fromkeys(places, old)))
+    with pytest.raises(NoPython, match=r"Python of nsml-test:old is 3\.5\.2; 3\.6 or newer is needed"):
+        node.prepare(reference=image)
+
+
+def test_an_image_for_another_processor_is_told_as_such(node: Node, api: Any, made: list[str]) -> None:
+    elf = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + b"\xb7\x00" + b"\x01\x00\x00\x00" + bytes(40)
+    api.import_image_from_data(pack({"usr/bin/python": elf}), "nsml-test", "foreign")
+    made.append("nsml-test:foreign")
+    with pytest.raises(NoPython, match=r"do not run on this machine's processor \(amd64\).*exec format error"):
+        node.prepare(reference="nsml-test:foreign")
+
+
+# Pulling -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_image_comes_from_a_registry_layer_by_layer(
+    node: Node, registry: Registry, made: list[str], api: Any, tmp_path: Path
+) -> None:
+    layers = [pack({f"layer{number}": os.urandom(8_000_000)}) for number in range(3)]
+    reference = registry.push(made, "three:1", *layers)
+    with Slow(registry.port, rate=3_000_000) as port:
+        slow = reference.replace(str(registry.port), str(port))
+        made.append(slow)
+        with pytest.raises(NoPython):
+            node.prepare(reference=slow)
+    progress = [text for text in node.told if text.startswith(f"Pulling {slow}: ")]
+    assert len(progress) >= 2
+    assert all(
+        re.search(r": \d of 3 layers(, [\d,]+ (of [\d,]+ )?MB( so far)?|, unpacking)?$", text) for text in progress
+    )
+    assert any(text.endswith(" of 24 MB") for text in progress)
+
+
+def test_a_tag_that_is_not_there_is_told_in_the_registrys_words(
+    node: Node, registry: Registry, made: list[str]
+) -> None:
+    reference = registry.push(made, "one:1", pack({"a": b"1"}))
+    with pytest.raises(ImageMissing, match=r"one:2 cannot be pulled: manifest for .*one:2 not found: manifest unknown"):
+        node.prepare(reference=reference.replace("one:1", "one:2"))
+
+
+def test_a_registry_that_is_away_is_tried_again_and_then_no_more(node: Node) -> None:
+    port = find_free_port()
+    with pytest.raises(ImageMissing, match="connection refused"):
+        node.prepare(reference=f"127.0.0.1:{port}/one:1")
+    assert any(text.startswith(f"Pulling 127.0.0.1:{port}/one:1 again: ") for text in node.told)
+
+
+def test_a_registry_that_says_nothing_is_given_up(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "SILENCE", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(ImageMissing, match="cannot be pulled: nothing has come for 2 seconds"):
+            node.prepare(reference=f"127.0.0.1:{port}/one:1")
+
+
+def test_a_private_registry_is_opened_by_the_operators_file(
+    api: Any, tmp_path: Path, locked_registry: Registry, made: list[str]
+) -> None:
+    reference = locked_registry.push(made, "secret:1", pack({"a": b"1"}))
+    with pytest.raises(ImageMissing, match=r"(no basic auth credentials|unauthorized)"):
+        Node(api, tmp_path / "without").prepare(reference=reference)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"auths": {f"127.0.0.1:{locked_registry.port}": {"auth": "b3BlcmF0b3I6d3Jvbmc="}}}))
+    node = Node(api, tmp_path / "with", credentials=config)
+    with pytest.raises(ImageMissing, match="unauthorized"):
+        node.prepare(reference=reference)
+    login = "b3BlcmF0b3I6b3BlbiBzZXNhbWU="
+    config.write_text(json.dumps({"auths": {f"127.0.0.1:{locked_registry.port}": {"auth": login}}}))
+    with pytest.raises(NoPython):  # so it was pulled
+        node.prepare(reference=reference)
+
+
+def test_an_image_larger_than_the_disk_for_images_is_not_fetched(
+    api: Any, tmp_path: Path, registry: Registry, made: list[str]
+) -> None:
+    reference = registry.push(made, "huge:1", pack({"huge": os.urandom(5_000_000)}))
+    node = Node(api, tmp_path / "node", budget=1_000_000)
+    with pytest.raises(ImageMissing, match="larger than"):
+        node.prepare(reference=reference)
+    with pytest.raises(docker.errors.ImageNotFound):
+        api.inspect_image(reference)
+
+
+def test_a_pull_is_given_up_at_once_when_its_run_is_stopped(
+    node: Node, registry: Registry, made: list[str], api: Any
+) -> None:
+    reference = registry.push(made, "long:1", pack({"long": os.urandom(20_000_000)}))
+    with Slow(registry.port, rate=1_000_000) as port:
+        slow = reference.replace(str(registry.port), str(port))
+        begun = threading.Event()
+        thread = threading.Thread(target=lambda: (begun.wait(20), node.environments.interrupt(node.boxes / "1-1")))
+        thread.start()
+        with pytest.raises(PreparationStopped):
+            node.prepare(reference=slow, tell=lambda text: begun.set() if "layers" in text else None)
+        thread.join()
+    with pytest.raises(docker.errors.ImageNotFound):
+        api.inspect_image(slow)
+
+
+def test_a_tag_that_moves_does_not_move_a_box_that_was_prepared(node: Node, api: Any, made: list[str]) -> None:
+    image = derive(api, made, "moving", pack({"one": b"1"}))
+    before = node.prepare(reference=image)
+    derive(api, made, "moving", pack({"two": b"2"}))
+    after = node.prepare(reference=image, box="2-1")
+    assert before.image != after.image
+    assert node.environments.find(node.boxes / "1-1") == before
+    made.append(before.image)
+
+
+class Slow:
+    """A proxy to a port of this machine that lets only so many bytes pass in a second."""
+
+    def __init__(self, port: int, rate: int) -> None:
+        self.target = port
+        self.rate = rate
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.server.getsockname()[1])
+
+    def __enter__(self) -> int:
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self.port
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.server.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.target))
+            threading.Thread(target=self.copy, args=(near, far, 0), daemon=True).start()
+            threading.Thread(target=self.copy, args=(far, near, self.rate), daemon=True).start()
+
+    def copy(self, source: socket.socket, sink: socket.socket, rate: int) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+                if rate:
+                    time.sleep(len(data) / rate)
+        except OSError:
+            return
+        finally:
+            for one in (source, sink):
+                one.close()
+
+
+# Building ----------------------------------------------------------------------------------------------------------
+
+
+def test_packages_of_pip_and_apt_are_installed_once_and_then_shared(node: Node) -> None:
+    wanted = {"reference": BASE, "requirements": ("humanize==4.9.0",), "packages": ("tree",)}
+    first = node.prepare(**wanted)
+    assert node.run(first, first.python, "-c", "import humanize; print(humanize.__version__)") == "4.9.0"
+    assert "tree v" in node.run(first, "/usr/bin/tree", "--version")
+    assert any(text.startswith("Installing tree, humanize==4.9.0") for text in node.told)
+    node.told.clear()
+    assert node.prepare(box="2-1", **wanted) == first
+    assert node.told == []
+
+
+def test_what_was_made_ahead_is_there_when_it_is_asked_for(node: Node) -> None:
+    wanted = {"reference": BASE, "requirements": ("humanize==4.4.0",), "key": "as-the-server-names-it"}
+    node.environments.warm(Environment(**wanted), threading.Event())
+    assert node.prepare(**wanted).image
+    assert node.told == []
+    assert {BASE, "as-the-server-names-it"} <= set(node.environments.holds)
+
+
+def test_nothing_that_configures_pip_stays_in_an_environment(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "https://somebody:canary-of-the-index@127.0.0.1:1/simple"
+    variables = {**PIP, "PIP_EXTRA_INDEX_URL": secret}
+    site = ImageSite(network="host", variables=variables)
+    environments = DockerEnvironments(node.engine, node.boxes.parent / "images", node.boxes, site)
+    (node.boxes / "1-1").mkdir(parents=True)
+    prepared = environments.prepare(
+        Environment(reference=BASE, packages=("tree",)), node.boxes / "1-1", node.told.append
+    )
+    assert "canary" not in json.dumps(node.engine.api.inspect_image(prepared.image))
+    assert "canary" not in node.run(prepared, "/bin/sh", "-c", "env; grep -rs canary /nsml-build /root /tmp /etc; ls /")
+    assert "nsml-build" not in node.run(prepared, "/bin/ls", "/")
+
+
+def test_what_an_image_has_already_is_not_installed(node: Node) -> None:
+    bare = node.prepare(reference=BASE)
+    same = node.prepare(reference=BASE, requirements=("pip>=20", "nothing; python_version<'3'"), packages=("bash",))
+    assert same.image == bare.image
+
+
+def test_pips_own_reason_is_told(node: Node) -> None:
+    with pytest.raises(EnvironmentFailed, match="No matching distribution found for no-such-package-of-ours"):
+        node.prepare(reference=BASE, requirements=("no-such-package-of-ours",))
+
+
+def test_apts_own_reason_is_told(node: Node) -> None:
+    with pytest.raises(EnvironmentFailed, match="apt-get: Unable to locate package no-such-package-of-ours"):
+        node.prepare(reference=BASE, packages=("no-such-package-of-ours",))
+
+
+def test_two_who_need_the_same_wait_for_one_build(node: Node) -> None:
+    told: list[str] = []
+    images: list[str] = []
+
+    def prepare(box: str) -> None:
+        images.append(node.prepare(told.append, box, reference=BASE, requirements=("humanize==4.8.0",)).image)
+
+    threads = [threading.Thread(target=prepare, args=(box,)) for box in ("1-1", "2-1")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert images[0] == images[1]
+    assert sum(text.startswith(("Keeping", "Installing")) for text in told) >= 1
+    assert "Waiting for the same packages, which another session installs" in told
+
+
+def test_a_stop_ends_a_build_at_once(node: Node) -> None:
+    stopped_at: list[float] = []
+
+    def tell(text: str) -> None:
+        if text.startswith("Installing"):
+            threading.Timer(1.0, stop).start()
+
+    def stop() -> None:
+        stopped_at.append(time.monotonic())
+        node.environments.interrupt(node.boxes / "1-1")
+
+    with pytest.raises(PreparationStopped):
+        node.prepare(tell, reference=BASE, requirements=("torch==1.13.1",))
+    assert time.monotonic() - stopped_at[0] < 5
+    assert node.leftovers() == []
+
+
+def test_a_worker_that_leaves_takes_its_builds_with_it_and_ends_no_session(node: Node) -> None:
+    def tell(text: str) -> None:
+        if text.startswith("Installing"):
+            threading.Timer(0.5, node.environments.close).start()
+
+    with pytest.raises(Leaving):
+        node.prepare(tell, reference=BASE, requirements=("torch==1.13.1",))
+    assert node.leftovers() == []
+
+
+def test_an_interrupted_build_is_cleared_away_at_the_next_start(node: Node, api: Any) -> None:
+    box = api.create_container(BASE, ["sleep", "1000"], labels=node.engine.labels(BUILD), host_config=alone(api))
+    api.start(box)
+    stranger = api.create_container(BASE, ["sleep", "1000"], labels={"nsml.kind": "build", "nsml.node": "another"})
+    try:
+        node.environments.clear()
+        assert node.leftovers() == []
+        assert api.inspect_container(stranger)["Id"] == stranger["Id"]
+    finally:
+        api.remove_container(stranger)
+
+
+def test_the_longest_unused_goes_when_the_disk_for_images_is_full(node: Node, api: Any) -> None:
+    first = node.prepare(box="1-1", reference=BASE, requirements=("humanize==4.7.0",))
+    second = node.prepare(box="2-1", reference=BASE, requirements=("humanize==4.6.0",))
+    shutil.rmtree(node.boxes / "1-1")
+    small = ImageSite(network="host", variables=PIP, budget=1_100_000)
+    environments = DockerEnvironments(node.engine, node.boxes.parent / "images", node.boxes, small)
+    (node.boxes / "3-1").mkdir()
+    wanted = Environment(reference=BASE, requirements=("humanize==4.5.0",))
+    third = environments.prepare(wanted, node.boxes / "3-1", node.told.append)
+    with pytest.raises(docker.errors.ImageNotFound):
+        api.inspect_image(first.image)
+    assert api.inspect_image(second.image)  # a box uses it
+    assert api.inspect_image(third.image)
+    assert api.inspect_image(BASE)  # not ours

@@ -1,0 +1,199 @@
+"""Workers that vanish while containers run: nothing is lost, nothing comes twice, and nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsml_worker.box import BoxId
+from nsml_worker.contract import EndReason, EventKind, Limits
+
+# Prints numbered lines and saves a checkpoint now and then, until a file appears; then says how many lines there were.
+COUNTER = """
+import json, os, time
+n = 0
+while not os.path.exists("enough"):
+    n += 1
+    print("line", n)
+    if n % 50 == 0:
+        os.makedirs("/nsml/checkpoints/c%d" % n)
+        open("/nsml/checkpoints/c%d/model" % n, "w").write("model %d" % n)
+        with open("/nsml/journal", "a") as file:
+            file.write(json.dumps({"k": "save", "t": 1, "name": str(n), "dir": "c%d" % n, "summary": {}}) + "\\n")
+    time.sleep(0.002)
+"""
+DEAF = "import signal, time\nfor n in (1, 15): signal.signal(n, signal.SIG_IGN)\nprint('here'); time.sleep(600)"
+TOKEN = "run-secret-canary"
+
+
+def begin(site: Any, program: str, text: bytes, **more: Any) -> tuple[Any, BoxId]:
+    """A worker and a box that has said something."""
+    box, worker = site.offer(program, **more), site.start_worker()
+    worker.take(1, TOKEN)
+    site.wait_for_output(1, text)
+    return worker, box
+
+
+def tell_enough(site: Any, box: BoxId) -> None:
+    (site.boxes / str(box) / "disk/app/enough").touch()
+
+
+def check_nothing_lost(site: Any, box: BoxId) -> None:
+    lines = site.memory.stream(1, "log").decode().splitlines()
+    assert lines == [f"line {n}" for n in range(1, len(lines) + 1)]
+    saved = [event.data["name"] for event in site.memory.events[box] if event.kind is EventKind.CHECKPOINT]
+    assert saved == [str(n) for n in range(50, len(lines) + 1, 50)]
+    assert [event.seq for event in site.memory.events[box]] == list(range(1, len(site.memory.events[box]) + 1))
+
+
+def leave(site: Any, worker: Any) -> None:
+    """As a process that ends: its threads end too."""
+    worker.leave()
+    site.runners[-1].close()
+
+
+def test_a_later_worker_goes_on_without_hole_or_duplicate(docker_site: Any, wait_until: Any) -> None:
+    first, box = begin(docker_site, COUNTER, b"line 60\n")
+    leave(docker_site, first)
+    wait_until(lambda: (docker_site.boxes / str(box) / "disk/keep/log").stat().st_size > 2000)
+    docker_site.start_worker()
+    wait_until(lambda: len(docker_site.memory.stream(1, "log")) > 3000)
+    assert docker_site.memory.hellos[-1] == [box]
+    tell_enough(docker_site, box)
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.EXITED
+    check_nothing_lost(docker_site, box)
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+def test_a_box_that_ended_while_no_worker_looked_is_told_by_the_next(docker_site: Any, wait_until: Any) -> None:
+    first, box = begin(docker_site, COUNTER, b"line 10\n")
+    leave(docker_site, first)
+    tell_enough(docker_site, box)
+    wait_until(lambda: docker_site.engine.containers("box")[0]["State"] == "exited")
+    docker_site.start_worker()
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.EXITED
+    check_nothing_lost(docker_site, box)
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+def test_a_box_s_time_goes_on_while_no_worker_looks(docker_site: Any, wait_until: Any) -> None:
+    first, box = begin(docker_site, DEAF, b"here\n", limits=Limits(wall_clock=2))
+    leave(docker_site, first)
+    docker_site.start_worker()
+    end = docker_site.memory.wait_for_end(box)
+    assert (end.reason, end.wall_seconds < 6) == (EndReason.WALL_CLOCK, True)
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+def test_what_one_worker_asked_the_next_one_carries_out(docker_site: Any, wait_until: Any) -> None:
+    docker_site.grace = 3.0
+    first, box = begin(docker_site, DEAF, b"here\n")
+    docker_site.memory.stops.append(box)
+    first.look()
+    wait_until(lambda: (docker_site.boxes / str(box) / "asked").exists())
+    leave(docker_site, first)
+    docker_site.memory.stops.clear()
+    docker_site.start_worker()
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.STOPPED
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+def test_a_box_that_was_killed_while_nobody_looked_is_not_blamed(docker_site: Any, wait_until: Any) -> None:
+    first, box = begin(docker_site, DEAF, b"here\n")
+    leave(docker_site, first)
+    docker_site.engine.api.kill(docker_site.engine.containers("box")[0]["Id"], "SIGKILL")
+    docker_site.start_worker()
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.BOX_LOST
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+def test_after_a_restart_of_the_machine_what_the_box_had_written_still_arrives(
+    docker_site: Any, wait_until: Any
+) -> None:
+    first, box = begin(docker_site, COUNTER, b"line 60\n")
+    leave(docker_site, first)
+    docker_site.engine.api.kill(docker_site.engine.containers("box")[0]["Id"], "SIGKILL")
+    wait_until(lambda: docker_site.engine.containers("box")[0]["State"] == "exited")
+    subprocess.run(["umount", docker_site.boxes / str(box) / "disk"], check=True)
+    docker_site.start_worker()
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.BOX_LOST
+    check_nothing_lost(docker_site, box)
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+def test_only_what_is_ours_and_belongs_to_no_box_is_collected(
+    docker_site: Any, docker_engine: Any, base_image: str
+) -> None:
+    def make(**labels: str) -> str:
+        return str(docker_engine.create_container(base_image, "sleep 1", labels=labels)["Id"])
+
+    ours = docker_site.engine.labels("box")
+    orphan = make(**ours, **{"nsml.run": "77", "nsml.attempt": "1"})
+    others = [make(), make(**{**ours, "nsml.folder": "/elsewhere"}), make(**{**ours, "nsml.node": "another"})]
+    try:
+        docker_site.start_worker()
+        assert docker_site.engine.inspect(orphan) is None
+        assert all(docker_site.engine.inspect(other) for other in others)
+    finally:
+        for other in others:
+            docker_engine.remove_container(other)
+
+
+def test_a_box_that_was_being_removed_is_removed_by_the_next_worker(docker_site: Any, wait_until: Any) -> None:
+    first, box = begin(docker_site, DEAF, b"here\n")
+    leave(docker_site, first)
+    (docker_site.boxes / str(box) / "record.json").unlink()
+    docker_site.start_worker()
+    assert docker_site.list_rest() == []
+
+
+def test_a_stale_box_is_removed_when_the_server_says_so(docker_site: Any, wait_until: Any) -> None:
+    first, box = begin(docker_site, DEAF, b"here\n")
+    leave(docker_site, first)
+    docker_site.memory.drops.append(box)
+    docker_site.start_worker()
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_worker_process_leaves_its_containers_to_the_next(
+    docker_site: Any, wait_until: Any, how: int, runtime_prefix: str
+) -> None:
+    """The whole program: `python -m nsml_worker` with a broker that is a file, sent a message as the server does."""
+    site, broker = docker_site, f"sqla+sqlite:///{docker_site.folder}/broker.sqlite"
+    environment = {
+        "PATH": os.environ["PATH"], "NSML_SERVER_URL": site.server.url, "NSML_NODE": "local",
+        "NSML_NODE_TOKEN_FILE": str(site.token_file), "NSML_BROKER_URL": broker, "NSML_WORKER_DATA": str(site.folder),
+        "NSML_RUNNER": "docker", "NSML_IMAGE_PREFIX": runtime_prefix, "NSML_BOX_DISK": str(2**26),
+    }  # fmt: skip
+    box = site.offer(COUNTER)
+    send_message(site.folder, broker, 1, TOKEN)
+    with (site.folder / "worker.log").open("wb") as said:
+        start = lambda: subprocess.Popen([sys.executable, "-m", "nsml_worker"], env=environment, stderr=said)  # noqa: E731
+        worker = start()
+        site.wait_for_output(1, b"line 60\n")
+        worker.send_signal(how)
+        worker.wait(20)
+        worker = start()
+        wait_until(lambda: site.memory.hellos[-1] == [box] and len(site.memory.hellos) == 2)
+        tell_enough(site, box)
+        assert site.memory.wait_for_end(box).reason is EndReason.EXITED
+        wait_until(lambda: site.list_rest() == [])
+        worker.terminate()
+        assert worker.wait(20) == 0
+    check_nothing_lost(site, box)
+    assert (site.folder / "worker.log").read_text().count("Traceback") == 0
+
+
+def send_message(folder: Path, broker: str, run_id: int, token: str) -> None:
+    """In a process of its own: the client's database connections end with it."""
+    program = f"""
+from celery import Celery
+app = Celery(broker={broker!r})
+app.send_task("nsml.run", [{run_id}, {token!r}], queue="node.local")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=folder)

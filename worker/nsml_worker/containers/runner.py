@@ -1,0 +1,244 @@
+"""Boxes that are containers. What outlives the worker is held by the engine and on disk, never by a process of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+import structlog
+
+from nsml_worker.box import DISK, PLAN, Box, BoxId, open_box
+from nsml_worker.box_plan import APP, FETCHED
+from nsml_worker.box_users import find_free_user
+from nsml_worker.containers import disk as disks
+from nsml_worker.containers.box import Image, Site, make_container
+from nsml_worker.containers.endings import Endings
+from nsml_worker.containers.engine import BOX, LABEL_ATTEMPT, LABEL_RUN, Engine, telling
+from nsml_worker.containers.environments import DockerEnvironments, PreparedImage
+from nsml_worker.containers.events import read_box
+from nsml_worker.containers.python import variables_of
+from nsml_worker.contract import EndReason, Environment, RunSpec
+from nsml_worker.errors import EngineFailed, ImageMissing
+from nsml_worker.fields import write_fields
+from nsml_worker.materialise import Blobs, check_path, lay_out
+from nsml_worker.runner import Tell, keep_quiet
+from nsml_worker.streaming import Watch
+
+GRACE = 10.0  # seconds
+BOX_DISK = 20 * 2**30  # bytes
+
+log = structlog.get_logger()
+
+
+class DockerRunner:
+    """Runner with containers, on the Docker engine of this machine."""
+
+    name = "docker"
+
+    def __init__(
+        self,
+        boxes: Path,
+        engine: Engine,
+        environments: DockerEnvironments,
+        site: Site,
+        *,
+        grace: float = GRACE,
+        disk: int = BOX_DISK,
+    ) -> None:
+        """`grace`: seconds a program has between being asked to stop and being killed. `disk`: bytes a box may write whose
+        spec names no limit.
+        """
+        self._boxes = boxes
+        self._engine = engine
+        self._environments = environments
+        self._site = site
+        self._disk = disk
+        self._lock = threading.Lock()
+        self._ready: dict[BoxId, Image] = {}  # prepared and not started
+        boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._obstacle = disks.find_obstacle(boxes.parent / "disk-probe")
+        if self._obstacle:
+            log.warning("disks_not_limited", said=self._obstacle)
+        self._endings = Endings(boxes, engine, self._name_of, grace, disk)
+
+    @property
+    def confinement(self) -> str:
+        """See Runner."""
+        return "docker (disks only measured)" if self._obstacle else "docker"
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """See Runner. An engine that is away has none."""
+        try:
+            return self._environments.images
+        except EngineFailed as error:
+            log.warning("engine_away", said=str(error))
+            return ()
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """See Runner."""
+        try:
+            return self._environments.holds
+        except EngineFailed:
+            return ()
+
+    def warm(self, wanted: Environment, stop: threading.Event) -> None:
+        """Pull and build what somebody may ask for. Raises RunFailed as `prepare` does; `stop` gives it up."""
+        self._environments.warm(wanted, stop)
+
+    def close(self) -> None:
+        """See Runner."""
+        self._environments.close()
+        self._endings.close()
+
+    def find(self, spec: RunSpec, token: str) -> Box:
+        """See Runner."""
+        return Box(self._boxes / str(BoxId(spec.run_id, spec.attempt)), spec, token)
+
+    def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
+        """See Runner."""
+        self._sweep(box.id)
+        disks.remove_disk(box.folder)
+        box.empty()
+        prepared = self._environments.prepare(box.spec.environment_of or Environment(), box.folder, tell)
+        self._ready[box.id] = self._describe(prepared)
+        uid = self._make_folders(box)
+        views = box.folder / "views"
+        views.mkdir(mode=0o700)  # the engine binds what lies in it; nobody else on this machine passes
+        for mount, folder in zip(box.spec.mounts, list_places(box), strict=True):
+            check_path(mount.target.lstrip("/"))
+            lay_out(mount.tree, folder, blobs, writable=mount.writable, uid=uid)
+        box.app.chmod(0o700)
+
+    def start(self, box: Box) -> None:
+        """See Runner."""
+        image = self._ready.pop(box.id)
+        places = dict(zip((mount.target for mount in box.spec.mounts), list_places(box), strict=True))
+        places.pop(APP, None)
+        labels = self._engine.labels(BOX, **label(box.id))
+        wanted = make_container(box, places, image, box.app.stat().st_uid, self._site, labels)
+        container = self._create(box.id, wanted)
+        self._endings.hold(box)
+        try:
+            write_fields(str(box.folder / PLAN), [("container", container)])
+            with telling("The engine cannot start the box"):
+                self._engine.api.start(container)
+            self._endings.started(box)
+        finally:
+            self._endings.release(box)
+
+    def name_fetched(self, box: Box) -> str:
+        """See Runner."""
+        return FETCHED
+
+    def watch(self, box: Box) -> Watch:
+        """See Runner. A box of which the container vanished gets an end too, so it goes on until it has one."""
+        return Watch(box, supervisor=None, is_alive=lambda: True)
+
+    def stop(self, box: Box, at_once: bool = False) -> None:
+        """See Runner. What is pulled or built for it is given up."""
+        self._environments.interrupt(box.folder)
+        self._endings.ask(box, EndReason.STOPPED, at_once)
+
+    def clean(self, box: Box) -> None:
+        """See Runner."""
+        self._endings.hold(box)
+        try:
+            self._ready.pop(box.id, None)
+            self._sweep(box.id)
+            disks.remove_disk(box.folder)
+            box.remove()
+        finally:
+            self._endings.release(box)
+
+    def reattach(self) -> list[Box]:
+        """See Runner. What is left of boxes that are none any more is removed."""
+        found = []
+        for folder in sorted(self._boxes.iterdir()):
+            box = open_box(folder)
+            if box is None:
+                self._remove_rest(folder)
+                continue
+            with contextlib.suppress(EngineFailed):
+                self._endings.restore(box)
+            found.append(box)
+        self._collect({box.id for box in found})
+        return found
+
+    def _name_of(self, box: BoxId) -> str:
+        """Its container. Two platforms may share an engine, and call their nodes the same."""
+        return f"nsml-{hashlib.sha256(self._engine.folder.encode()).hexdigest()[:8]}-{box}"
+
+    def _describe(self, prepared: PreparedImage) -> Image:
+        with telling("The image of a box cannot be looked at"):
+            facts = self._engine.api.inspect_image(prepared.image)
+        volumes = tuple((facts.get("Config") or {}).get("Volumes") or ())
+        return Image(prepared.image, prepared.python, prepared.path, tuple(variables_of(facts)), volumes)
+
+    def _make_folders(self, box: Box) -> int:
+        """The folders a program may write to, on a disk of their own; returns the user they belong to."""
+        with self._lock:
+            uid = find_free_user(self._boxes) if os.geteuid() == 0 else os.geteuid()
+            if self._obstacle:
+                (box.folder / DISK).mkdir(mode=0o711)
+            else:
+                disks.make_disk(box.folder, box.spec.limits.disk or self._disk)
+            for folder in (box.app, box.home, box.home / "out", box.home / "checkpoints", box.scratch, box.keep):
+                folder.mkdir(mode=0o700)
+                os.chown(folder, uid, uid)
+        box.fetched.mkdir(mode=0o711)
+        os.chown(box.home, os.geteuid(), uid)
+        box.home.chmod(0o1770)  # sticky: what the worker puts there, the program cannot take away or replace
+        return uid
+
+    def _create(self, box: BoxId, wanted: dict[str, Any]) -> str:
+        with telling("The engine cannot make the box"):
+            try:
+                made = self._engine.api.create_container_from_config(wanted, self._name_of(box))
+            except docker.errors.ImageNotFound as error:
+                raise ImageMissing(f"the image {wanted['Image']} was removed from this machine") from error
+        if made.get("Warnings"):
+            log.warning("box_limits", said=made["Warnings"])
+        return str(made["Id"])
+
+    def _sweep(self, box: BoxId) -> None:
+        """Remove the containers of a box; there is at most one, and none before it was started."""
+        for one in self._engine.containers(BOX, **label(box)):
+            self._engine.remove(one["Id"])
+
+    def _remove_rest(self, folder: Path) -> None:
+        """A folder without a record: a box that was being removed."""
+        with contextlib.suppress(EngineFailed, ValueError):
+            run_id, _, attempt = folder.name.partition("-")
+            self._sweep(BoxId(int(run_id), int(attempt)))
+            disks.remove_disk(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            log.info("rest_removed", folder=folder.name)
+
+    def _collect(self, known: set[BoxId]) -> None:
+        """Remove containers that carry our label and belong to no box that is here."""
+        with contextlib.suppress(EngineFailed):
+            for one in self._engine.containers(BOX):
+                if read_box(one.get("Labels") or {}) not in known:
+                    self._engine.remove(one["Id"])
+                    log.info("container_collected", name=one.get("Names"))
+
+
+def label(box: BoxId) -> dict[str, str]:
+    """What a container says of the box it is."""
+    return {LABEL_RUN: str(box.run_id), LABEL_ATTEMPT: str(box.attempt)}
+
+
+def list_places(box: Box) -> list[Path]:
+    """Where the files of each mount lie: what may be written to on the box's disk, the rest beside it."""
+    return [
+        box.app if mount.target == APP else (box.room if mount.writable else box.folder) / "views" / str(number)
+        for number, mount in enumerate(box.spec.mounts)
+    ]
