@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +17,18 @@ from nsml_worker.interpreter import Description
 
 def find_missing(requirements: Iterable[str], python: Description) -> tuple[str, ...]:
     """Those that pip would have to do something about; one with extras always counts as such."""
-    versions: dict[str, str] | None = None
+    return find_unmet(
+        requirements,
+        lambda: list_versions(python.sites, times_of(python.sites)),
+        markers_of(python.version, python.implementation),
+    )
+
+
+def find_unmet(
+    requirements: Iterable[str], list_installed: Callable[[], Mapping[str, str]], markers: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The same for any Python: canonical name → version of what it has, and what its markers are compared with."""
+    versions: Mapping[str, str] | None = None
     missing = []
     for text in requirements:
         try:
@@ -25,9 +36,9 @@ def find_missing(requirements: Iterable[str], python: Description) -> tuple[str,
         except InvalidRequirement:  # pip says better what is wrong with it
             missing.append(text)
             continue
-        if requirement.marker is not None and not requirement.marker.evaluate(_markers(python)):
+        if requirement.marker is not None and not requirement.marker.evaluate(dict(markers)):
             continue
-        versions = list_versions(python.sites, times_of(python.sites)) if versions is None else versions
+        versions = list_installed() if versions is None else versions
         if requirement.extras or not _is_met(requirement, versions):
             missing.append(text)
     return tuple(missing)
@@ -52,7 +63,7 @@ def list_versions(sites: tuple[str, ...], _: tuple[int, ...]) -> dict[str, str]:
     return found
 
 
-def _is_met(requirement: Requirement, versions: dict[str, str]) -> bool:
+def _is_met(requirement: Requirement, versions: Mapping[str, str]) -> bool:
     version = versions.get(canonicalize_name(requirement.name))
     if version is None:
         return False
@@ -62,14 +73,14 @@ def _is_met(requirement: Requirement, versions: dict[str, str]) -> bool:
         return False
 
 
-def _markers(python: Description) -> dict[str, str]:
+def markers_of(version: str, implementation: str) -> dict[str, str]:
     """What `; python_version < "3.8"` is compared with: the machine is ours, the Python is not."""
     own = {key: str(value) for key, value in default_environment().items()}
     return {
         **own,
-        "python_version": python.short_version,
-        "python_full_version": python.version,
-        "implementation_version": python.version,
-        "platform_python_implementation": python.implementation,
+        "python_version": version.rpartition(".")[0],
+        "python_full_version": version,
+        "implementation_version": version,
+        "platform_python_implementation": implementation,
         "extra": "",
     }

@@ -6,7 +6,7 @@ import functools
 
 from nsml_server.domain.requirements import Needs, key_of, read_needs
 from nsml_server.errors import Invalid, NsmlError
-from nsml_server.services import files, images
+from nsml_server.services import files, images, nodes
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import manifests
@@ -42,10 +42,19 @@ def of_session(platform: Platform, tx: ReadTransaction, session: Session) -> Env
     return Environment(
         interpreter=meaning.interpreter,
         reference=meaning.reference,
+        runtime=meaning.runtime,
         requirements=needs.requirements,
         packages=needs.packages,
-        key=key_of(meaning.interpreter or meaning.reference, needs.requirements),
+        key=key_of(meaning.interpreter or meaning.reference or meaning.runtime, needs.requirements, needs.packages),
     )
+
+
+def runtime_of(platform: Platform, tx: ReadTransaction, image: str) -> str | None:
+    """The runtime a machine must have to run what names this image; None: any machine will do, or say what is wrong."""
+    try:
+        return images.resolve(platform, tx, image).runtime
+    except NsmlError:
+        return None
 
 
 def notes_of(platform: Platform, tx: ReadTransaction, session: Session) -> list[str]:
@@ -56,7 +65,7 @@ def notes_of(platform: Platform, tx: ReadTransaction, session: Session) -> list[
     except NsmlError as error:
         return [error.message]
     notes = [*meaning.notes, *(note.rstrip(".") for note in needs.notes)]
-    if needs.packages and meaning.reference is None:
+    if needs.packages and (meaning.interpreter is not None or not nodes.have_containers(tx)):
         notes.append(
             f"nsml_package.txt asks for {', '.join(needs.packages)}: where programs run without a container, only the "
             "operator can install Debian packages"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nsml_server.domain import images
 from nsml_server.domain.images import Entry, Meaning
 from nsml_server.domain.names import shown
 from nsml_server.errors import Conflict, NotFound, UnknownImage
+from nsml_server.services import nodes
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import images as rows
@@ -43,16 +46,24 @@ def remove(tx: WriteTransaction, name: str) -> None:
 
 
 def resolve(platform: Platform, tx: ReadTransaction, word: str) -> Meaning:
-    """What a word means here. By the setting `unknown_images` one that nobody knows is the default, with a note.
+    """What a word means on the machines there are. By the setting `unknown_images` one that nobody knows is the default,
+    with a note, or is pulled where a machine runs containers.
 
     Raises:
         UnknownImage, Invalid: see domain.images.resolve.
     """
     entries = table(tx)
+    may_pull = platform.settings.unknown_images == "pull" and nodes.have_containers(tx)
+    return images.settle(entries, _look_up(platform, entries, word, may_pull), nodes.offered_runtimes(tx))
+
+
+def _look_up(platform: Platform, entries: Sequence[Entry], word: str, may_pull: bool) -> Meaning:
     try:
         return images.resolve(entries, word)
     except UnknownImage:
-        if platform.settings.unknown_images == "refuse":
+        if may_pull:
+            return Meaning(word, images.check_target(f"{images.DOCKER}:{word}"))
+        if platform.settings.unknown_images != "default":
             raise
         instead = images.resolve(entries, platform.settings.image)
         note = f"{shown(word)} is not here; {platform.settings.image} stands for it"

@@ -26,10 +26,10 @@ def test_the_worker_is_given_the_interpreter_the_requirements_and_their_key(
     worker.hello()
     target = {"target": "python:/opt/tf1/bin/python", "note": "TensorFlow 1.5"}
     assert operator.call("PUT", "/images/tf1", json=target).status_code == 200
-    answer = run(mina, setup=b"#nsml: nsml/default_ml:tf-1.4.1\n" + SETUP, packages=b"g++ # for konlpy\n").json()
-    assert answer["image"] == "nsml/default_ml:tf-1.4.1"
+    answer = run(mina, setup=b"#nsml: nsml/default_ml:tf-1.11\n" + SETUP, packages=b"g++ # for konlpy\n").json()
+    assert answer["image"] == "nsml/default_ml:tf-1.11"
     alias, note, packages = answer["notes"]
-    assert "nsml/default_ml:tf-1.4.1" in alias
+    assert "nsml/default_ml:tf-1.11" in alias
     assert note == "TensorFlow 1.5."
     assert "g++" in packages
     assert mina.session(answer["name"])["notes"] == answer["notes"]
@@ -39,6 +39,23 @@ def test_the_worker_is_given_the_interpreter_the_requirements_and_their_key(
     assert wanted["packages"] == ["g++"]
     assert len(wanted["key"]) == 64
     assert wanted["unavailable"] == ""
+
+
+def test_a_runtime_of_the_platform_is_given_by_its_name_where_a_machine_has_it(mina: Any, worker: Any) -> None:
+    worker.hello(images=["default", "torch1"])
+    answer = run(mina, setup=b"#nsml: pytorch/pytorch:1.2-cuda10.0-cudnn7-runtime\n" + SETUP).json()
+    assert len(answer["notes"]) == 1
+    wanted = worker.take_one().spec["environment_of"]
+    assert (wanted["runtime"], wanted["interpreter"]) == ("torch1", None)
+
+
+def test_without_such_a_machine_the_default_stands_in_with_a_note_until_one_comes(mina: Any, worker: Any) -> None:
+    worker.hello()
+    answer = run(mina, setup=b"#nsml: keras2\n" + SETUP).json()
+    assert "platform's default Python" in answer["notes"][0]
+    worker.hello(images=["default", "keras2"])
+    assert mina.session(answer["name"])["notes"] == []
+    assert worker.take_one().spec["environment_of"]["runtime"] == "keras2"
 
 
 def test_a_folder_that_asks_for_nothing_gets_the_platforms_own(mina: Any, worker: Any) -> None:
@@ -122,3 +139,62 @@ def test_a_shipped_entry_is_replaced_and_comes_back_but_is_not_removed(operator:
 def test_an_entry_that_leads_nowhere_is_refused(operator: Any, target: str) -> None:
     assert operator.call("PUT", "/images/loop", json={"target": target}).status_code == 422
     assert [i for i in operator.call("GET", "/images").json()["images"] if i["name"] == "loop"] == []
+
+
+def test_where_a_node_runs_containers_packages_of_debian_are_installed_and_runtimes_are_genuine(
+    mina: Any, worker: Any
+) -> None:
+    worker.hello(runner="docker", images=["default", "tf1"])
+    answer = run(mina, requirements=b"#nsml: tf1\n", packages=b"g++\n").json()
+    assert answer["notes"] == []
+    wanted = worker.take_one().spec["environment_of"]
+    assert (wanted["runtime"], wanted["interpreter"], wanted["reference"]) == ("tf1", None, None)
+    assert wanted["packages"] == ["g++"]
+
+
+def test_packages_of_debian_are_part_of_the_key(mina: Any, worker: Any) -> None:
+    worker.hello(runner="docker")
+    keys = set()
+    for packages in (b"g++\n", b"tree\n", b"g++\n"):
+        run(mina, packages=packages)
+        keys.add(worker.train().spec["environment_of"]["key"])
+    assert len(keys) == 2
+
+
+def test_an_operator_may_let_unknown_images_be_pulled_where_there_are_containers(
+    mina: Any, client: Any, platform: Any, worker: Any
+) -> None:
+    settings = platform.settings.model_copy(update={"unknown_images": "pull"})
+    client.app.state.platform = dataclasses.replace(platform, settings=settings)
+    assert run(mina, requirements=b"#nsml: ufoym/deepo:all\n").status_code == 422
+    worker.hello(runner="docker")
+    assert run(mina, requirements=b"#nsml: -v/:/x\n").status_code == 422
+    assert run(mina, requirements=b"#nsml: ufoym/deepo:all\n").status_code == 201
+    assert worker.take_one().spec["environment_of"]["reference"] == "ufoym/deepo:all"
+
+
+def test_a_node_is_told_what_is_likely_to_be_asked_for(mina: Any, operator: Any, worker: Any) -> None:
+    worker.hello(runner="docker")
+    operator.call("PUT", "/images/team", json={"target": "docker:team/speech:2"})
+    operator.call("PUT", "/images/old", json={"target": "python:/opt/old/bin/python"})
+    for files in ({}, {"requirements": b"#nsml: team\nhumanize\n"}, {"requirements": b"#nsml: old\n"}):
+        run(mina, **files)
+    headers = {"Authorization": f"Bearer {worker.token}"}
+    path = f"/agent/v1/nodes/{worker.name}/wanted"
+    wanted = worker.client.get(path, headers=headers).json()["environments"]
+    found = [(one["reference"], one["requirements"]) for one in wanted]
+    assert found[0] == (None, [])
+    assert ("team/speech:2", ["humanize"]) in found
+    assert ("team/speech:2", []) in found
+    assert all(one["interpreter"] is None for one in wanted)
+    assert worker.client.get(path, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_what_is_being_prepared_is_told_until_the_program_starts(mina: Any, worker: Any) -> None:
+    worker.hello(runner="docker")
+    name = run(mina).json()["name"]
+    attempt = worker.take_one()
+    attempt.tell("preparing", {"text": "Pulling team/speech:2: 3 of 7 layers, 120 of 480 MB"})
+    assert mina.session(name)["message"] == "Pulling team/speech:2: 3 of 7 layers, 120 of 480 MB"
+    attempt.tell("started")
+    assert mina.session(name)["message"] is None
