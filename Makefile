@@ -7,7 +7,9 @@ STAMP := $(VENV)/.ready
 TF1 := $(HOME)/.cache/nsmlctl-tf15
 TF1_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python) $(shell command -v python3.6))
 
-.PHONY: help setup demo test lint types format bench frameworks tf1 lock clean
+RUNTIMES ?= default tf1 tf1.5 keras2 torch1
+
+.PHONY: help setup demo test lint types format bench frameworks tf1 images lock clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,9 @@ tf1: ## make ~/.cache/nsmlctl-tf15: TensorFlow 1.5 on Python 3.6, for programs o
 		&& $(TF1)/bin/pip install --quiet "pip<22" "setuptools<60" \
 		&& $(TF1)/bin/pip install --quiet "wheel<0.38" tensorflow==1.5.0 "numpy<1.17" "protobuf<3.20" \
 		&& touch $(TF1)/.ready; }
+
+images: ## build the Docker images of docker-compose.yml and the runtimes (RUNTIMES="default tf1" a choice, CUDA=1 for GPUs)
+	@CUDA="$(CUDA)" docker/images.sh $(RUNTIMES)
 
 lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --quiet --no-header --no-annotate \

@@ -217,10 +217,22 @@ def empty_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def rows(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database: every test here runs on both kinds."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_rows"), tmp_path / "nsml.sqlite")
+        yield ""
+    else:
+        cluster = request.getfixturevalue("postgres")
+        url = cluster.make()
+        yield url
+        cluster.drop(url)
+
+
 @pytest.fixture
-def platform(tmp_path: Path, clock: MemoryClock, empty_rows: Path) -> Iterator[Platform]:
-    settings = Settings(data=tmp_path, public_url="http://nsml.test")
-    shutil.copy(empty_rows, tmp_path / "nsml.sqlite")
+def platform(tmp_path: Path, clock: MemoryClock, rows: str) -> Iterator[Platform]:
+    settings = Settings(data=tmp_path, public_url="http://nsml.test", database_url=rows)
     database = Database(settings.database)
     yield Platform(settings, database, MemoryBlobStore(), MemoryStreamStore(), MemoryBroker(), clock)
     database.close()
