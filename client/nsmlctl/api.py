@@ -32,6 +32,18 @@ class Api(Exchange):
         """{user, token}; the token is shown this once."""
         return self._json("POST", "/users", {"name": name, "admin": admin}, repeat=False)
 
+    def credit(self, user: str | None = None) -> Json:
+        """{user, credit, entries, schedules}; no credit: not limited. Of others for administrators."""
+        return self._json("GET", "/credit", query={"user": user})
+
+    def grant_credit(self, wish: Json) -> Json:
+        """Not repeated: a grant whose answer was lost may have been given."""
+        return self._json("POST", "/credit/grants", wish, repeat=False)
+
+    def end_credit_schedule(self, number: int) -> None:
+        """A grant is given no more."""
+        self._exchange("DELETE", f"/credit/schedules/{number}")
+
     def login_link(self) -> Json:
         """{url, expires_in}: a single-use link that logs a browser in."""
         return self._json("POST", "/login-links", {})
@@ -39,6 +51,18 @@ class Api(Exchange):
     def nodes(self) -> list[Json]:
         """The machines with what they have and what is in use."""
         return list(self._json("GET", "/nodes")["nodes"])
+
+    def make_join_token(self, name: str | None) -> Json:
+        """{token, expires_in}: lets one machine in; with a name, only one of that name."""
+        return self._json("POST", "/join-tokens", {} if name is None else {"name": name}, repeat=False)
+
+    def drain_node(self, name: str, *, drained: bool) -> Json:
+        """Whether a machine is given nothing new."""
+        return self._json("PATCH", f"/nodes/{quote(name, safe='')}", {"drained": drained})
+
+    def remove_node(self, name: str, *, force: bool) -> None:
+        """One machine less."""
+        self._exchange("DELETE", with_query(f"/nodes/{quote(name, safe='')}", {"force": int(force)}))
 
     def images(self) -> list[Json]:
         """The image table: what the name of an image means here."""

@@ -39,7 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("user", "Look after accounts."),
     "image": ("image", "Decide what the names of images mean."),
     "automl": ("automl", "Search for hyper-parameters: comes in a later version."),
+    "node": ("node", "Add machines and take them away."),
+    "worker": ("worker", "Add this machine to a platform and run boxes for it."),
     "up": ("up", "Start a platform on this machine."),
+    "doctor": ("doctor", "Say what this machine can enforce when it runs boxes."),
 }
 
 EPILOG = """\b

@@ -15,7 +15,7 @@ PATIENCE = 300.0  # seconds without an answer until we give up; a restart of the
 FIRST_DELAY, LONGEST_DELAY = 0.25, 5.0  # seconds between two tries
 # Seconds between two looks at a session that is about to start; together about four.
 START_DELAYS = (0.03, 0.05, 0.1, 0.1, 0.2, 0.25, 0.25, 0.5, 0.5, 1.0, 1.0)
-ENOUGH = 5  # looks after which a place in the line is believed
+ENOUGH = 5  # looks after which a place in the line, or a preparation, is believed to last
 
 Json = dict[str, Any]
 Pause = Callable[[float], None]
@@ -63,11 +63,16 @@ def follow_submission(api: Api, submission: Json, pause: Pause) -> Iterator[Json
         submission = patiently(partial(api.submission, submission["id"], seen=submission["version"]), pause)
 
 
+def is_prepared(session: Json) -> bool:
+    """Whether something is being done for it that has a name."""
+    return bool(session["state"] == "preparing" and session.get("message"))
+
+
 def wait_for_start(api: Api, reference: SessionReference, session: Json, pause: Pause) -> Json:
     """The session once it runs, is over, or says why it waits; or as it is after a few seconds."""
     for tried, delay in enumerate(START_DELAYS):
-        is_in_line = bool((session.get("waiting") or {}).get("position"))
-        if session.get("started_at") or session["final"] or (is_in_line and tried >= ENOUGH):
+        takes_long = bool((session.get("waiting") or {}).get("position")) or is_prepared(session)
+        if session.get("started_at") or session["final"] or (takes_long and tried >= ENOUGH):
             break
         pause(delay)
         session = api.session(reference)

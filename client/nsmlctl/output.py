@@ -16,7 +16,7 @@ CHECKPOINT_COLUMNS = ("Checkpoint", "Last Modified", "Elapsed", "Summary", "Size
 BOARD_COLUMNS = ("Owner", "Score", "Submitted", "Session", "Model", "Args")
 DATASET_COLUMNS = ("Name", "Size", "Last Modified", "Author", "Description", "Tag")
 IMAGE_COLUMNS = ("Image", "Target", "Note")
-COLOURS = {"running": "green", "failed": "red", "queued": "yellow", "preparing": "yellow"}
+COLOURS = {"running": "green", "failed": "red", "queued": "yellow", "preparing": "yellow", "zombie": "magenta"}
 
 Json = Mapping[str, Any]
 

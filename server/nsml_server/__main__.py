@@ -20,6 +20,7 @@ def main() -> int:
     try:
         settings = Settings()
         listener = bind(settings.host, settings.port)
+        server = Server(create_app(make_platform(settings)))
     except ValidationError as error:
         first = error.errors()[0]
         print(f"NSML_{str(first['loc'][0]).upper()} is not right: {first['msg']}.", file=sys.stderr)
@@ -27,7 +28,6 @@ def main() -> int:
     except NsmlError as error:
         print(f"{error.message} {error.hint or ''}".rstrip(), file=sys.stderr)
         return 1
-    server = Server(create_app(make_platform(settings)))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.leave())
     server.run(sockets=[listener])

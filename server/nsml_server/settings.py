@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nsml_server.secret_files import read_secret, with_password
+
 MIB, GIB = 2**20, 2**30
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -29,8 +31,16 @@ class Settings(BaseSettings):
     """Folder for blobs and streams, and for SQLite's file."""
     database_url: str = ""
     """SQLAlchemy URL of the rows; empty: SQLite in the data folder."""
+    database_password_file: Path | None = None
+    """File with the password of that URL."""
     broker_url: str = "redis://127.0.0.1:6379/0"
     """Celery broker that carries the hand-overs."""
+    broker_password_file: Path | None = None
+    """File with the password of that URL."""
+    worker_broker_url: str = ""
+    """The same broker as workers reach it; empty: as the server does."""
+    join_token_file: Path | None = None
+    """File with a token that lets in every machine which knows it; none: only those of `nsmlctl node add` do."""
     public_url: str = "http://127.0.0.1:8080"
     """The address people type; links are made with it."""
     host: str = "127.0.0.1"
@@ -39,8 +49,9 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     image: str = "default"
     """What a program runs in when it names no image."""
-    unknown_images: Literal["refuse", "default"] = "refuse"
-    """What to do with an image that the image table does not know: refuse the run, or run it in `image` with a note."""
+    unknown_images: Literal["refuse", "default", "pull"] = "refuse"
+    """What to do with an image that the image table does not know: refuse the run, run it in `image` with a note, or, where
+    machines run containers, pull it. To pull lets everybody name whatever the nodes' credentials open."""
 
     lease: Seconds = 30.0
     """Seconds after which a silent worker loses its runs."""
@@ -87,6 +98,10 @@ class Settings(BaseSettings):
     """Bytes of one run's log, or of its journal."""
     request_bytes: Bytes = 256 * MIB
     """Bytes of one JSON request: a dataset's list of files."""
+    idle_gpu_after: Seconds = 3600.0
+    """Seconds without work after which a GPU counts as idle and its session is shown as a Zombie."""
+    idle_gpu_stop: bool = False
+    """Whether such a session is ended, with its checkpoints kept, instead of only being shown."""
     processes: Count = 4096
     """Processes and threads in one box."""
     memory: Bytes | None = None
@@ -97,4 +112,20 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The URL of the rows."""
-        return self.database_url or f"sqlite:///{(self.data / 'nsml.sqlite').as_posix()}"
+        url = self.database_url or f"sqlite:///{(self.data / 'nsml.sqlite').as_posix()}"
+        return with_password(url, self.database_password_file)
+
+    @property
+    def broker(self) -> str:
+        """The URL of the broker."""
+        return with_password(self.broker_url, self.broker_password_file)
+
+    @property
+    def worker_broker(self) -> str:
+        """The URL of the broker that workers are told."""
+        return with_password(self.worker_broker_url or self.broker_url, self.broker_password_file)
+
+    @property
+    def join_token(self) -> str | None:
+        """The operator's own, if there is one."""
+        return None if self.join_token_file is None else read_secret(self.join_token_file)

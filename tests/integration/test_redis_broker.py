@@ -51,6 +51,7 @@ def platform(tmp_path: Path, tokens: tuple[str, str]) -> Iterator[dict[str, str]
     worker = {
         "NSML_SERVER_URL": url,
         "NSML_NODE": "rack1",
+        "NSML_RUNNER": "process",
         "NSML_NODE_TOKEN_FILE": str(tmp_path / "token"),
         "NSML_WORKER_DATA": str(tmp_path / "worker"),
     }

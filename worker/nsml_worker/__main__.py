@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -23,10 +24,15 @@ HANDOVERS = 4  # threads that hand messages over; a run has a thread of its own
 
 
 def main() -> int:
+    """Serve with the settings of the environment; returns the exit code."""
+    return serve(os.environ)
+
+
+def serve(environment: Mapping[str, str]) -> int:
     """Serve until SIGTERM or SIGINT; then say goodbye and leave the boxes running."""
     configure_logging()
     try:
-        settings = Settings.read(os.environ)
+        settings = Settings.read(environment)
         agent = make_agent(settings)
     except NsmlWorkerError as error:
         print(f"nsml_worker: {error}", file=sys.stderr)

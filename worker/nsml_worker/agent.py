@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from dataclasses import dataclass
 
 import structlog
 
 from nsml_worker.box import Box, BoxId
+from nsml_worker.capacity import Meter
 from nsml_worker.console import Relay
-from nsml_worker.contract import Capacity
+from nsml_worker.contract import Capacity, Use
 from nsml_worker.errors import AttemptOver, Leaving, ServerAway, ServerError
 from nsml_worker.materialise import BlobCache
 from nsml_worker.run import Run
 from nsml_worker.runner import Runner
 from nsml_worker.server_api import NodeApi, RunApi
+from nsml_worker.warming import Warmer
 
 FIRST_HEARTBEAT = 5.0  # seconds between two heartbeats until the server says otherwise
 PARTING = 2.0  # seconds to wait for threads that are busy when the worker leaves
@@ -37,13 +40,24 @@ class Agent:
     """Takes runs, keeps their leases, and adopts what an earlier worker left. Every public method may be called by any thread."""
 
     def __init__(
-        self, server: NodeApi, runner: Runner, cache: BlobCache, capacity: Capacity, halt: threading.Event
+        self,
+        server: NodeApi,
+        runner: Runner,
+        cache: BlobCache,
+        capacity: Capacity,
+        halt: threading.Event,
+        meter: Meter | None = None,
+        warmer: Warmer | None = None,
     ) -> None:
-        """`halt` is the event on which `server` gives up waiting."""
+        """`halt` is the event on which `server` gives up waiting. Without a meter the capacity stays as it is given, without
+        a warmer nothing is made ready ahead.
+        """
         self._server = server
         self._runner = runner
         self._cache = cache
         self._capacity = capacity
+        self._meter = meter
+        self._warmer = warmer
         self._halt = halt
         self._lock = threading.Lock()
         self._taken: dict[str, _Taken] = {}  # by token: one attempt has one
@@ -59,6 +73,8 @@ class Agent:
             self._taken[box.token] = _Taken(box.token, halt, run=self._make_run(box, halt))
         self._heart.start()
         self._relay.start()
+        if self._warmer is not None:
+            self._warmer.start()
 
     def take(self, run_id: int, token: str) -> None:
         """Begin one attempt. The same one a second time is ignored."""
@@ -87,6 +103,7 @@ class Agent:
             one.halt.set()
             if one.run is not None:
                 one.run.leave()
+        self._runner.close()
         for thread in (self._heart, *(one.thread for one in taken)):
             if thread is not None and thread.is_alive():
                 thread.join(PARTING)
@@ -117,7 +134,7 @@ class Agent:
 
     def _obey(self) -> None:
         try:
-            answer = self._server.heartbeat(self.boxes())
+            answer = self._server.heartbeat(self.boxes(), self._measure_use(), self._find_change())
         except ServerAway:
             raise
         except ServerError as error:
@@ -129,6 +146,25 @@ class Agent:
             if run is not None:
                 log.info("stopping", box=str(run.box.id), why=why)
                 run.stop()
+
+    def _measure_use(self) -> dict[BoxId, Use]:
+        """Of the boxes that have GPUs."""
+        with self._lock:
+            boxes = [one.run.box for one in self._taken.values() if one.run is not None]
+        if self._meter is None:
+            return {}
+        return {box.id: self._meter.use_of(box.spec.limits.gpus) for box in boxes if box.spec.limits.gpus}
+
+    def _find_change(self) -> Capacity | None:
+        """What the node offers now, when that has changed: a GPU was lost or has come back, an image is here or gone."""
+        before = self._capacity
+        gpus = before.gpus if self._meter is None else tuple(self._meter.gpus())
+        now = dataclasses.replace(before, gpus=gpus, images=self._runner.images, holds=self._runner.holds)
+        if now == before:
+            return None
+        log.info("offer_changed", gpus=len(now.gpus), images=now.images, holds=len(now.holds))
+        self._capacity = now
+        return now
 
     def _drop(self, boxes: list[list[int]]) -> None:
         for run_id, attempt in boxes:

@@ -1,42 +1,104 @@
-"""What this node has: processors, memory, GPUs."""
+"""What this node has and what of it is used: processors, memory, disk, GPUs."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pynvml
 
-from nsml_worker.contract import Capacity
+from nsml_worker.contract import Capacity, Use
+from nsml_worker.errors import SettingsInvalid
+
+GPU_FIELDS: dict[str, type] = {"uuid": str, "model": str, "memory": int, "driver": str}
+DECLARED = "NSML_NODE_GPUS"
+
+Gpu = dict[str, Any]
 
 
-def measure_capacity() -> Capacity:
-    """What there is now. GPUs are those NVML knows; none where there is no driver."""
-    return Capacity(
-        cpus=len(os.sched_getaffinity(0)),
-        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        gpus=tuple(find_gpus()),
-    )
+class Meter:
+    """Measures this node, as often as it is asked.
+
+    Args:
+        data: a folder on the file system that boxes lie on.
+        declared: the GPUs as an operator declares them, a JSON list of {"uuid", "model", "memory", "driver"}, memory in bytes;
+            empty: those that NVML finds.
+
+    Raises:
+        SettingsInvalid: the declaration cannot be read.
+    """
+
+    def __init__(self, data: Path, declared: str = "") -> None:
+        self._data = data
+        self._declared = read_inventory(declared) if declared else None
+
+    def measure(self) -> Capacity:
+        """What there is now. A GPU that has fallen off the bus is not among it."""
+        return Capacity(
+            cpus=len(os.sched_getaffinity(0)),
+            memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            gpus=tuple(self.gpus()),
+            disk=shutil.disk_usage(self._data).total,
+        )
+
+    def gpus(self) -> list[Gpu]:
+        """The declared GPUs, or those that answer now."""
+        return find_gpus() if self._declared is None else self._declared
+
+    def use_of(self, uuids: Sequence[str]) -> Use:
+        """How busy these devices are, and how much of their memory is taken; empty where NVML does not know them."""
+        if not uuids:
+            return Use()
+        try:
+            with _nvml():
+                samples = [_sample(uuid) for uuid in uuids]
+        except pynvml.NVMLError:
+            return Use()
+        return Use(tuple(busy for busy, _ in samples), tuple(memory for _, memory in samples))
 
 
-def find_gpus() -> list[dict[str, Any]]:
-    """One dict for each device: uuid, model, memory (bytes), driver."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
+def find_gpus() -> list[Gpu]:
+    """One dict for each device NVML finds: uuid, model, memory (bytes), driver. None where there is no driver."""
+    found = []
+    with contextlib.suppress(pynvml.NVMLError), _nvml():
         driver = pynvml.nvmlSystemGetDriverVersion()
-        return [_describe(index, driver) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            with contextlib.suppress(pynvml.NVMLError):  # one that is lost does not hide the others
+                found.append(_describe(index, driver))
+    return found
+
+
+def read_inventory(text: str) -> list[Gpu]:
+    """A declaration, checked. Raises SettingsInvalid."""
+    try:
+        listed = json.loads(text)
+    except ValueError as error:
+        raise SettingsInvalid(f"{DECLARED} is not JSON: {error}; write a list of objects.") from error
+    if not isinstance(listed, list) or not all(_is_gpu(item) for item in listed):
+        raise SettingsInvalid(
+            f"{DECLARED} must be a list of objects with uuid, model, driver (texts) and memory (bytes)."
+        )
+    if len({item["uuid"] for item in listed}) < len(listed):
+        raise SettingsInvalid(f"{DECLARED} names a uuid twice; give each device one of its own.")
+    return [{name: item[name] for name in GPU_FIELDS} for item in listed]
+
+
+@contextlib.contextmanager
+def _nvml() -> Iterator[None]:
+    pynvml.nvmlInit()
+    try:
+        yield
     finally:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
 
 
-def _describe(index: int, driver: str) -> dict[str, Any]:
+def _describe(index: int, driver: str) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     return {
         "uuid": pynvml.nvmlDeviceGetUUID(handle),
@@ -44,3 +106,12 @@ def _describe(index: int, driver: str) -> dict[str, Any]:
         "memory": int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
         "driver": driver,
     }
+
+
+def _sample(uuid: str) -> tuple[int, int]:
+    handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+    return int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu), int(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+
+
+def _is_gpu(item: Any) -> bool:
+    return isinstance(item, dict) and all(type(item.get(name)) is kind for name, kind in GPU_FIELDS.items())

@@ -224,7 +224,19 @@ class Capacity(Plain):
     gpus: tuple[dict[str, Any], ...] = ()  # {"uuid", "model", "memory", "driver"}
     runner: str = "process"
     confinement: str = "none"
-    images: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()  # runtimes it can run: "default", "tf1", …
+    disk: int = 0  # bytes of the file system that boxes lie on; 0: not known
+    holds: tuple[str, ...] = ()  # Docker references and keys of environments that are here already
+
+
+@dataclass(frozen=True)
+class Use(Plain):
+    """What one run uses at the moment of a heartbeat. Per GPU in the order of its limits; None: not known."""
+
+    gpu_utilisation: tuple[int, ...] = ()  # percent of each device's time
+    gpu_memory: tuple[int, ...] = ()  # bytes of each device
+    memory: int | None = None  # bytes
+    cpu: float | None = None  # processors busy
 
 
 def _plain(value: Any) -> Any:

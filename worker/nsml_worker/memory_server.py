@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from blake3 import blake3
 
 from nsml_worker import packs
 from nsml_worker.box import BoxId
-from nsml_worker.contract import Capacity, Ended, EventKind, RunEvent, RunSpec, Tree
+from nsml_worker.contract import Capacity, Ended, EventKind, RunEvent, RunSpec, Tree, Use
 from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
 from nsml_worker.server_api import RunApi
 
@@ -30,6 +30,8 @@ class MemoryServer:
         self.drops: list[BoxId] = []
         self.hellos: list[list[BoxId]] = []
         self.farewells = 0
+        self.capacity: Capacity | None = None  # as last told
+        self.uses: dict[BoxId, Use] = {}
         self.checkpoints: dict[tuple[str | None, str], Tree] = {}  # by session and name
         self.questions: list[dict[str, Any]] = []
         self.answers: dict[int, dict[str, Any]] = {}
@@ -48,11 +50,18 @@ class MemoryServer:
     def hello(self, capacity: Capacity, boxes: list[BoxId]) -> dict[str, Any]:
         """See NodeApi."""
         self.hellos.append(boxes)
+        self.capacity = capacity
         self.notice()
         return {"heartbeat": 0.05, "drop": _pairs(self.drops)}
 
-    def heartbeat(self, boxes: list[BoxId]) -> dict[str, Any]:
+    def heartbeat(
+        self, boxes: list[BoxId], use: Mapping[BoxId, Use] | None = None, capacity: Capacity | None = None
+    ) -> dict[str, Any]:
         """See NodeApi."""
+        self.uses |= use or {}
+        if capacity is not None:
+            self.capacity = capacity
+        self.notice()
         return {"stop": [[*pair, "asked"] for pair in _pairs(self.stops)], "drop": _pairs(self.drops)}
 
     def ask(self, number: int, box: BoxId, asked: dict[str, Any]) -> None:

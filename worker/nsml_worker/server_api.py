@@ -7,14 +7,14 @@ waits on the node's disk. Only `stop` (the worker leaves, or the box is given up
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Protocol
 
 import httpx2
 
 from nsml_worker.box import BoxId
 from nsml_worker.calls import Calls, read_object
-from nsml_worker.contract import Capacity, RunEvent, RunSpec, Tree
+from nsml_worker.contract import Capacity, Environment, RunEvent, RunSpec, Tree, Use
 
 TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 
@@ -64,8 +64,13 @@ class NodeApi(Protocol):
     def hello(self, capacity: Capacity, boxes: list[BoxId]) -> dict[str, Any]:
         """{"heartbeat": seconds, "drop": [[run, attempt], …]}; waits for the server."""
 
-    def heartbeat(self, boxes: list[BoxId]) -> dict[str, Any]:
-        """{"stop": [[run, attempt, why], …], "drop": [[run, attempt], …]}. Raises ServerAway: it is not tried again."""
+    def heartbeat(
+        self, boxes: list[BoxId], use: Mapping[BoxId, Use] | None = None, capacity: Capacity | None = None
+    ) -> dict[str, Any]:
+        """{"stop": [[run, attempt, why], …], "drop": [[run, attempt], …]}. Raises ServerAway: it is not tried again.
+
+        `use`: what boxes use now; `capacity`: only when it has changed.
+        """
 
     def fetch_questions(self, wait: float) -> list[dict[str, Any]]:
         """What people ask of the programs here: [{"id", "run", "attempt", "asked"}, …]. The server may hold its answer back
@@ -100,9 +105,15 @@ class HttpNode:
         body = {"capacity": capacity.to_dict(), "boxes": _pairs(boxes)}
         return read_object(self._calls.post(f"{self._path}/hello", json=body))
 
-    def heartbeat(self, boxes: list[BoxId]) -> dict[str, Any]:
+    def heartbeat(
+        self, boxes: list[BoxId], use: Mapping[BoxId, Use] | None = None, capacity: Capacity | None = None
+    ) -> dict[str, Any]:
         """See NodeApi."""
-        return read_object(self._calls.once("POST", f"{self._path}/heartbeat", json={"boxes": _pairs(boxes)}))
+        body: dict[str, Any] = {"boxes": _pairs(boxes)}
+        body["use"] = {str(box.run_id): used.to_dict() for box, used in (use or {}).items()}
+        if capacity is not None:
+            body["capacity"] = capacity.to_dict()
+        return read_object(self._calls.once("POST", f"{self._path}/heartbeat", json=body))
 
     def fetch_questions(self, wait: float) -> list[dict[str, Any]]:
         """See NodeApi."""
@@ -112,6 +123,11 @@ class HttpNode:
     def answer_question(self, number: int, said: dict[str, Any]) -> None:
         """See NodeApi."""
         self._calls.post(f"{self._path}/questions/{number}", json=said)
+
+    def fetch_wanted(self) -> list[Environment]:
+        """What this node may make ready while nobody waits, the likeliest first. Raises ServerAway: it is not tried again."""
+        answer = read_object(self._calls.once("GET", f"{self._path}/wanted"))
+        return [Environment.from_dict(one) for one in answer["environments"]]
 
     def goodbye(self) -> None:
         """See NodeApi."""

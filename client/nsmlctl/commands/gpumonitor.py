@@ -11,7 +11,7 @@ from nsmlctl.output import echo, echo_json, echo_table, size_text
 from nsmlctl.workplace import Workplace, pass_workplace
 
 COLUMNS = ("Node", "State", "GPUs", "CPUs", "Memory", "Sessions")
-DEVICE_COLUMNS = ("Node", "GPU", "Model", "Memory", "Driver", "State")
+DEVICE_COLUMNS = ("Node", "GPU", "Model", "Memory", "Driver", "State", "Busy", "Memory used")
 Json = dict[str, Any]
 
 
@@ -45,7 +45,7 @@ def node_row(node: Json) -> tuple[str, ...]:
     """One machine. What a server does not tell stays empty."""
     return (
         str(node["name"]),
-        "alive" if node.get("alive") else "away",
+        _state(node),
         _used(node.get("used_gpus"), node.get("gpus")),
         _used(node.get("used_cpus"), node.get("cpus")),
         size_text(node["memory"]) if node.get("memory") else "",
@@ -63,9 +63,17 @@ def device_rows(node: Json) -> list[tuple[str, ...]]:
             size_text(device["memory"]) if device.get("memory") else "",
             str(device.get("driver") or ""),
             "used" if device.get("used") else "free",
+            "" if device.get("utilisation") is None else f"{device['utilisation']} %",
+            size_text(device["used_memory"]) if device.get("used_memory") else "",
         )
         for number, device in enumerate(node.get("devices") or ())
     ]
+
+
+def _state(node: Json) -> str:
+    if not node.get("alive"):
+        return "away"
+    return "drained" if node.get("drained") else "alive"
 
 
 def _used(used: object, total: object) -> str:

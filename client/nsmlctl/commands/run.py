@@ -46,6 +46,9 @@ def _show_ignored(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("-c", "--cpus", "--cpu", type=click.IntRange(1), help="CPU cores.  [default: 1]")
 @click.option("--memory", type=Bytes(), help="Memory, like 12G.")
 @click.option("--shm-size", "shm", type=Bytes(), help="Size of /dev/shm, like 1G.")
+@click.option("--gpu-model", help="Only GPUs of this model, like P40; several with commas.")
+@click.option("--gpu-driver-version", "gpu_driver", help="Only machines with this driver or a newer one, like 418.67.")
+@click.option("--node", help="Only this machine; for an admin.")
 @click.option("-i", "--interactive", is_flag=True, help="Follow the log, and remove the session when it is over.")
 @click.option(
     "--show-default-nsmlignore", is_flag=True, is_eager=True, expose_value=False, callback=_show_ignored,
@@ -55,16 +58,6 @@ def _show_ignored(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--hide-client-log", is_flag=True, help="Print the session's line only.")
 @historic(
     "--nfs-output", sentence="--nfs-output: there is no shared folder here; what is to stay is kept with nsml.save."
-)
-@historic(
-    "--gpu-driver-version",
-    takes_value=True,
-    sentence="--gpu-driver-version: the platform's machines have one driver each; `nsmlctl gpumonitor` shows them.",
-)
-@historic(
-    "--gpu-model",
-    takes_value=True,
-    sentence="--gpu-model: a session gets any free GPU; `nsmlctl gpumonitor` shows which there are.",
 )
 @historic(
     "-n",

@@ -11,6 +11,7 @@ from nsmlctl.errors import CutOff, Failed
 from nsmlctl.following import wait_for_start
 from nsmlctl.interrupts import held_interrupt
 from nsmlctl.output import echo, echo_json, plain, tell, waiting_text
+from nsmlctl.preparing import accompany
 from nsmlctl.references import parse_session
 from nsmlctl.workplace import Workplace
 
@@ -26,7 +27,8 @@ def start(api: Api, place: Workplace, make: Callable[[], Json]) -> Json:
             session = make()
         if session["dataset"] not in (None, NO_DATASET):
             remember_dataset(place.home, place.folder, str(session["dataset"]))
-        return wait_for_start(api, parse_session(str(session["name"])), session, place.pause)
+        reference = parse_session(str(session["name"]))
+        return accompany(api, reference, wait_for_start(api, reference, session, place.pause), place.pause)
     except CutOff as error:
         error.hint = "Whether the session was made is not known: `nsmlctl ps` tells."
         raise

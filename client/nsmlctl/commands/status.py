@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nsmlctl import __version__
-from nsmlctl.commands.gpumonitor import node_row
+from nsmlctl.commands.gpumonitor import device_rows, node_row
 from nsmlctl.commands.options import examples, json_option, verbose_option
 from nsmlctl.output import echo, echo_json, waiting_text
 from nsmlctl.workplace import Workplace, pass_workplace
@@ -34,6 +34,8 @@ def command(place: Workplace, verbose: bool, as_json: bool) -> None:
     if verbose:
         for node in api.nodes():
             echo(f"          {'  '.join(cell for cell in node_row(node) if cell)}")
+            for row in device_rows(node):
+                echo(f"            {'  '.join(cell for cell in row[1:] if cell)}")
     for session in waiting:
         echo(f"{session['name']}: {waiting_text(session)}")
 

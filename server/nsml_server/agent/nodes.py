@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -11,11 +11,13 @@ from nsml_server.api.answers import Json
 from nsml_server.api.callers import BearerToken, ThePlatform
 from nsml_server.api.schemas import LARGEST, Body
 from nsml_server.errors import Invalid
-from nsml_server.services import accounts, leases
-from nsml_worker.contract import Capacity
+from nsml_server.services import accounts, leases, membership, nodes, warming
+from nsml_worker.contract import Capacity, Use
 
 router = APIRouter(tags=["nodes"])
 MAX_BOXES = 10_000
+MAX_DIGITS = 18  # of a run's id
+Fact = TypeVar("Fact", Capacity, Use)
 Number = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
@@ -35,22 +37,63 @@ class Hello(Boxes):
     capacity: dict[str, Any]
 
 
+class Joining(Body):
+    """A machine that wants to be a node of this name."""
+
+    name: Annotated[str, Field(max_length=200)]
+
+
+@router.post("/nodes", status_code=201)
+def join(platform: ThePlatform, token: BearerToken, said: Joining) -> Json:
+    """A machine with a join token becomes a node; its own token is told this once."""
+    with platform.database.write() as tx:
+        joined = membership.join(platform, tx, token, said.name)
+    return Json({"node": joined.node, "token": joined.token, "broker_url": joined.broker_url}, 201)
+
+
+@router.get("/nodes/{name}")
+def show(platform: ThePlatform, token: BearerToken, name: str) -> Json:
+    """Where the node's queue is, and whether its worker was heard of."""
+    with platform.database.read() as tx:
+        node = accounts.authenticate_node(tx, name, token, platform.now())
+        alive = nodes.is_here(platform, node)
+    return Json({"node": node.name, "alive": alive, "broker_url": platform.settings.worker_broker})
+
+
+class Heartbeat(Boxes):
+    """The same with what runs use, by run id, and what the node offers when that has changed."""
+
+    use: Annotated[dict[str, dict[str, Any]], Field(default_factory=dict, max_length=MAX_BOXES)]
+    capacity: dict[str, Any] | None = None
+
+
 @router.post("/nodes/{name}/hello")
 def hello(platform: ThePlatform, token: BearerToken, name: str, said: Hello) -> Json:
     """A worker has started."""
     with platform.database.write() as tx:
         node = accounts.authenticate_node(tx, name, token, platform.now())
-        drop = leases.hello(platform, tx, node, _capacity(said.capacity), said.pairs())
+        drop = leases.hello(platform, tx, node, _read(Capacity, said.capacity), said.pairs())
     return Json({"heartbeat": platform.settings.heartbeat, "drop": drop})
 
 
 @router.post("/nodes/{name}/heartbeat")
-def heartbeat(platform: ThePlatform, token: BearerToken, name: str, said: Boxes) -> Json:
+def heartbeat(platform: ThePlatform, token: BearerToken, name: str, said: Heartbeat) -> Json:
     """A worker is alive and has these boxes."""
+    use = {int(run): _read(Use, told) for run, told in said.use.items() if run.isdecimal() and len(run) <= MAX_DIGITS}
+    capacity = None if said.capacity is None else _read(Capacity, said.capacity)
     with platform.database.write() as tx:
         node = accounts.authenticate_node(tx, name, token, platform.now())
-        answer = leases.heartbeat(platform, tx, node, said.pairs())
+        answer = leases.heartbeat(platform, tx, node, said.pairs(), use, capacity)
     return Json(answer)
+
+
+@router.get("/nodes/{name}/wanted")
+def wanted(platform: ThePlatform, token: BearerToken, name: str) -> Json:
+    """What the node may make ready while nobody waits."""
+    with platform.database.read() as tx:
+        accounts.authenticate_node(tx, name, token, platform.now())
+        found = warming.list_environments(platform, tx)
+    return Json({"environments": [one.to_dict() for one in found]})
 
 
 @router.post("/nodes/{name}/goodbye")
@@ -61,10 +104,10 @@ def goodbye(platform: ThePlatform, token: BearerToken, name: str) -> Json:
     return Json({})
 
 
-def _capacity(said: dict[str, Any]) -> Capacity:
+def _read(kind: type[Fact], said: dict[str, Any]) -> Fact:
     try:
-        return Capacity.from_dict(said)
+        return kind.from_dict(said)
     except (ValueError, KeyError) as error:
         raise Invalid(
-            f"This capacity cannot be read: {error}.", hint="Give worker and server the same version."
+            f"This {kind.__name__.lower()} cannot be read: {error}.", hint="Give worker and server the same version."
         ) from error

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from nsml_server.api.answers import Json
 from nsml_server.api.callers import TheAdmin, TheCaller, ThePlatform
-from nsml_server.api.schemas import NewNode, NewUser
+from nsml_server.api.schemas import NewUser
 from nsml_server.services import accounts, views
 from nsml_server.version import VERSION
 
@@ -32,22 +32,6 @@ def add_user(platform: ThePlatform, _: TheAdmin, asked: NewUser) -> Json:
     with platform.database.write() as tx:
         user, token = accounts.create_user(tx, asked.name, admin=asked.admin, now=platform.now())
         answer = {"user": user.name, "token": token}
-    return Json(answer, 201)
-
-
-@router.get("/nodes")
-def list_nodes(platform: ThePlatform, _: TheCaller) -> Json:
-    """The machines, what they have, and how much of it is taken."""
-    with platform.database.read() as tx:
-        return Json({"nodes": views.machines(platform, tx)})
-
-
-@router.post("/nodes", status_code=201)
-def add_node(platform: ThePlatform, _: TheAdmin, asked: NewNode) -> Json:
-    """Add a machine, or give one a new token; the token is shown this once. Administrators only."""
-    with platform.database.write() as tx:
-        node, token = accounts.create_node(tx, asked.name, platform.now())
-        answer = {"node": node.name, "token": token}
     return Json(answer, 201)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nsml_server.domain.credits import MAX_GRANT
 from nsml_server.services.sessions import Resources
 from nsml_worker.contract import FileEntry, Tree
 
@@ -57,6 +58,28 @@ class NewNode(Body):
     name: Annotated[str, Field(max_length=200)]
 
 
+class NewJoinToken(Body):
+    """A machine to be let in; no name: it says its own."""
+
+    name: Annotated[str, Field(max_length=200)] | None = None
+
+
+class NodeChange(Body):
+    """What is to be changed about a machine."""
+
+    drained: bool
+
+
+class NewGrant(Body):
+    """Credits for somebody, or for everybody; `every` period again, up to a ceiling."""
+
+    user: Annotated[str, Field(max_length=200)]
+    credit: Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+    every: Literal["hour", "day", "week", "month"] | None = None
+    ceiling: Annotated[int, Field(ge=1, le=MAX_GRANT)] | None = None
+    note: Annotated[str, Field(max_length=1000)] = ""
+
+
 class Wanted(Body):
     """What a run is to have. None: the platform's default, or what the session it comes from had."""
 
@@ -64,10 +87,12 @@ class Wanted(Body):
     cpus: Annotated[int, Field(ge=1, le=65536)] | None = None
     memory: Annotated[int, Field(ge=2**20, le=LARGEST)] | None = None
     shm: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+    gpu_model: Annotated[str, Field(max_length=200)] | None = None
+    gpu_driver: Annotated[str, Field(max_length=200)] | None = None
 
     def to_resources(self) -> Resources:
         """As the services have it."""
-        return Resources(self.gpus, self.cpus, self.memory, self.shm)
+        return Resources(self.gpus, self.cpus, self.memory, self.shm, self.gpu_model, self.gpu_driver)
 
 
 class NewSession(Wanted):
@@ -78,6 +103,7 @@ class NewSession(Wanted):
     dataset: Annotated[str, Field(max_length=200)] | None = None
     args: Annotated[str, Field(max_length=100_000)] = ""
     memo: Annotated[str, Field(max_length=100_000)] = ""
+    node: Annotated[str, Field(max_length=200)] | None = None
 
 
 class NewFork(Wanted):

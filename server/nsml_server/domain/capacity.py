@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
+from nsml_server.domain.devices import Gpu, matches_driver, matches_model
 from nsml_worker.contract import RunKind
 
 # CPUs on every node, beyond its own, for the runs of a submit only: a submit never waits behind a training.
 SCORING_LANE = 1
 
 
+class Shape(NamedTuple):
+    """What decides where a run can go at all. Runs of one shape fit in the same places; `memory` in bytes, 0 for no claim."""
+
+    scoring: bool
+    cpus: int
+    gpus: int
+    memory: int
+    gpu_model: str = ""
+    gpu_driver: str = ""
+    node: str = ""
+    runtime: str = ""
+    runner: str = ""
+
+
 @dataclass(frozen=True)
 class Waiting:
-    """A run in the line. `memory` in bytes, None for no claim; `queued_at` in unix seconds."""
+    """A run in the line. `memory` in bytes, None for no claim; `queued_at` in unix seconds.
+
+    A machine must have the `runtime`, must run boxes with the `runner` and must be the `node`, where they are named; one that
+    holds the `image` (a Docker reference, or the key of an environment) and the `dataset` is better than one that has to
+    fetch them.
+    """
 
     run_id: int
     user_id: int
@@ -23,11 +46,22 @@ class Waiting:
     queued_at: float
     image: str = ""
     dataset: str | None = None
+    gpu_model: str = ""
+    gpu_driver: str = ""
+    node: str = ""
+    runtime: str = ""
+    runner: str = ""
 
     @property
     def is_scoring(self) -> bool:
         """Whether it is one of the two halves of a submit."""
         return is_scoring(self.kind)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What decides where it can go."""
+        size = (self.is_scoring, self.cpus, self.gpus, self.memory or 0)
+        return Shape(*size, self.gpu_model, self.gpu_driver, self.node, self.runtime, self.runner)
 
 
 @dataclass(frozen=True)
@@ -43,20 +77,50 @@ class Held:
 
 @dataclass(frozen=True)
 class NodeView:
-    """A node as placement sees it. `gpus` are device ids in the node's order; `memory` in bytes."""
+    """A node as placement sees it. `gpus` in the node's order; `memory` in bytes; a drained one gets nothing new."""
 
     name: str
     cpus: int
     memory: int
-    gpus: tuple[str, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
     held: tuple[Held, ...] = ()
     images: frozenset[str] = frozenset()
     datasets: frozenset[str] = frozenset()
+    runtimes: frozenset[str] = frozenset()
+    runner: str = ""
     connected: bool = True
+    drained: bool = False
 
-    def could_hold(self, run: Waiting) -> bool:
+    @property
+    def takes_runs(self) -> bool:
+        """Whether anything may go there now."""
+        return self.connected and not self.drained
+
+    def is_meant(self, shape: Shape) -> bool:
+        """Whether it is of the kind that is asked for, whatever its size."""
+        return (
+            shape.node in ("", self.name)
+            and (not shape.runtime or shape.runtime in self.runtimes)
+            and shape.runner in ("", self.runner)
+        )
+
+    def suitable_gpus(self, shape: Shape) -> tuple[Gpu, ...]:
+        """Its devices that are of the model and the driver asked for."""
+        if not shape.gpu_model and not shape.gpu_driver:
+            return self.gpus
+        return tuple(gpu for gpu in self.gpus if is_suitable(gpu, shape))
+
+    def could_hold(self, shape: Shape) -> bool:
         """Whether it fits on this node when nothing else runs there."""
-        return run.cpus <= self.cpus and run.gpus <= len(self.gpus) and (run.memory or 0) <= self.memory
+        fits = shape.cpus <= self.cpus and shape.memory <= self.memory and self.is_meant(shape)
+        return fits and shape.gpus <= len(self.suitable_gpus(shape))
+
+
+def is_suitable(gpu: Gpu, shape: Shape) -> bool:
+    """Whether the device is of the model and the driver asked for."""
+    return (not shape.gpu_model or matches_model(shape.gpu_model, gpu.model)) and (
+        not shape.gpu_driver or matches_driver(shape.gpu_driver, gpu.driver)
+    )
 
 
 def is_scoring(kind: RunKind) -> bool:
@@ -64,27 +128,21 @@ def is_scoring(kind: RunKind) -> bool:
     return kind in (RunKind.PREDICT, RunKind.SCORE)
 
 
-@dataclass
 class Room:
-    """What is left on one node while places are being given out. `kept_…` is set aside for a run ahead in line."""
+    """What is left on one node while places are being given out. `kept_…` is set aside for a run ahead in line.
 
-    node: NodeView
-    training_cpus: int = 0
-    scoring_cpus: int = 0
-    used_memory: int = 0
-    free_gpus: list[str] = field(default_factory=list)
-    kept_cpus: int = 0
-    kept_gpus: int = 0
-    kept_memory: int = 0
+    Asked millions of times where many wait, so what is free is kept as plain numbers, brought up to date at each change.
+    """
 
-    @classmethod
-    def of(cls, node: NodeView) -> Room:
-        """The room left by what the node holds."""
-        room = cls(node, free_gpus=list(node.gpus))
-        for held in node.held:
-            room._occupy(held.kind, held.cpus, held.memory)
-            room.free_gpus = [gpu for gpu in room.free_gpus if gpu not in held.gpus]
-        return room
+    def __init__(self, node: NodeView) -> None:
+        self.node = node
+        taken = {gpu for held in node.held for gpu in held.gpus}
+        self.free_gpus = [gpu for gpu in node.gpus if gpu.uuid not in taken]
+        self.kept_cpus = self.kept_gpus = self.kept_memory = 0
+        self._training_cpus = sum(held.cpus for held in node.held if not is_scoring(held.kind))
+        self._scoring_cpus = sum(held.cpus for held in node.held if is_scoring(held.kind))
+        self._used_memory = sum(held.memory or 0 for held in node.held)
+        self._count()
 
     def total_cpus(self, scoring: bool) -> int:
         """CPUs of the node that such a run may use."""
@@ -92,43 +150,76 @@ class Room:
 
     def free_cpus(self, scoring: bool) -> int:
         """CPUs left for such a run; the lane is used up by scoring runs before they take a CPU of the node."""
-        beyond_lane = max(0, self.scoring_cpus - SCORING_LANE)
-        free = max(0, self.node.cpus - self.training_cpus - beyond_lane - self.kept_cpus)
-        return free + (max(0, SCORING_LANE - self.scoring_cpus) if scoring else 0)
+        return self._cpus + self._lane if scoring else self._cpus
 
-    @property
-    def usable_gpus(self) -> int:
-        """Free devices that are not kept for a run ahead."""
-        return len(self.free_gpus) - self.kept_gpus
+    def usable_gpus(self, shape: Shape) -> int:
+        """Free devices of the wanted kind that are not kept for a run ahead."""
+        if shape.gpu_model or shape.gpu_driver:
+            return len(self._suitable(shape)) - self.kept_gpus
+        return self._gpus
 
     @property
     def free_memory(self) -> int:
         """Bytes left."""
-        return max(0, self.node.memory - self.used_memory - self.kept_memory)
+        return self._memory
 
-    def fits(self, run: Waiting) -> bool:
-        """Whether the run can start here now."""
+    def fits(self, shape: Shape) -> bool:
+        """Whether a run that this node could hold can start here now."""
         return (
-            run.cpus <= self.free_cpus(run.is_scoring)
-            and run.gpus <= self.usable_gpus
-            and (run.memory or 0) <= self.free_memory
+            shape.gpus <= self._gpus
+            and shape.cpus <= (self._cpus + self._lane if shape.scoring else self._cpus)
+            and shape.memory <= self._memory
+            and (not (shape.gpu_model or shape.gpu_driver) or shape.gpus <= self.usable_gpus(shape))
         )
 
-    def take(self, run: Waiting) -> tuple[str, ...]:
-        """Occupies the room for a run that fits; returns its devices, the node's first free ones."""
-        self._occupy(run.kind, run.cpus, run.memory)
-        taken, self.free_gpus = self.free_gpus[: run.gpus], self.free_gpus[run.gpus :]
-        return tuple(taken)
+    def lack(self, shape: Shape) -> tuple[int, int, int, str]:
+        """How much is missing for such a run; the room with the smallest is where it fits soonest."""
+        gpus, cpus = shape.gpus - self.usable_gpus(shape), shape.cpus - self.free_cpus(shape.scoring)
+        memory = shape.memory - self._memory
+        return gpus if gpus > 0 else 0, cpus if cpus > 0 else 0, memory if memory > 0 else 0, self.node.name
 
-    def keep(self, run: Waiting) -> None:
-        """Sets aside what is free of the run's needs, so that it only gains while it waits."""
-        self.kept_cpus += min(run.cpus, self.free_cpus(scoring=False))
-        self.kept_gpus += min(run.gpus, self.usable_gpus)
-        self.kept_memory += min(run.memory or 0, self.free_memory)
+    def take(self, shape: Shape) -> tuple[str, ...]:
+        """Occupies the room for a run that fits; returns its devices, the first free ones that are suitable."""
+        taken = self._suitable(shape)[: shape.gpus]
+        self.free_gpus = [gpu for gpu in self.free_gpus if gpu not in taken]
+        self._occupy(shape.scoring, shape.cpus, shape.memory)
+        return tuple(gpu.uuid for gpu in taken)
 
-    def _occupy(self, kind: RunKind, cpus: int, memory: int | None) -> None:
-        if is_scoring(kind):
-            self.scoring_cpus += cpus
+    def give_back(self, shape: Shape, uuids: Collection[str]) -> None:
+        """Inverse of `take`, for those who keep rooms from one decision to the next."""
+        free = {gpu.uuid for gpu in self.free_gpus}.union(uuids)
+        self.free_gpus = [gpu for gpu in self.node.gpus if gpu.uuid in free]
+        self._occupy(shape.scoring, -shape.cpus, -shape.memory)
+
+    def keep(self, shape: Shape) -> None:
+        """Sets aside what is free of a run's needs, so that it only gains while it waits."""
+        self.kept_gpus += max(0, min(shape.gpus, self.usable_gpus(shape)))
+        self.kept_cpus += min(shape.cpus, self._cpus)
+        self.kept_memory += min(shape.memory, self._memory)
+        self._count()
+
+    def forget_kept(self) -> None:
+        """Nothing is set aside any more."""
+        if self.kept_cpus or self.kept_gpus or self.kept_memory:
+            self.kept_cpus = self.kept_gpus = self.kept_memory = 0
+            self._count()
+
+    def _suitable(self, shape: Shape) -> list[Gpu]:
+        if not shape.gpu_model and not shape.gpu_driver:
+            return self.free_gpus
+        return [gpu for gpu in self.free_gpus if is_suitable(gpu, shape)]
+
+    def _occupy(self, scoring: bool, cpus: int, memory: int) -> None:
+        if scoring:
+            self._scoring_cpus += cpus
         else:
-            self.training_cpus += cpus
-        self.used_memory += memory or 0
+            self._training_cpus += cpus
+        self._used_memory += memory
+        self._count()
+
+    def _count(self) -> None:
+        beyond_lane = max(0, self._scoring_cpus - SCORING_LANE)
+        self._cpus = max(0, self.node.cpus - self._training_cpus - beyond_lane - self.kept_cpus)
+        self._lane = max(0, SCORING_LANE - self._scoring_cpus)
+        self._gpus = len(self.free_gpus) - self.kept_gpus
+        self._memory = max(0, self.node.memory - self._used_memory - self.kept_memory)

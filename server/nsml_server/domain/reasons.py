@@ -35,6 +35,8 @@ class Reason(StrEnum):
     RETRIES_EXHAUSTED = "retries_exhausted"
     CANCELLED = "cancelled"
     NEVER_FITS = "never_fits"
+    OUT_OF_CREDIT = "out_of_credit"
+    IDLE_GPU = "idle_gpu"
 
     START_FAILED = "start_failed"
     PAUSED_NOT_CALLED = "paused_not_called"
@@ -131,7 +133,7 @@ _OUTCOMES: dict[Reason, Outcome] = {
         "Name another one in the `#nsml:` line of setup.py, or ask the operator to add it.",
     ),
     Reason.NO_PYTHON: _theirs(
-        "The image {image} has no working Python.", "Name an image with Python 3.6 or newer in the `#nsml:` line."
+        "The image {image} cannot be used: {detail}.", "Name an image with Python 3.6 or newer in the `#nsml:` line."
     ),
     Reason.ENVIRONMENT_FAILED: _theirs(
         "The packages the program asks for could not be installed: {detail}.",
@@ -155,6 +157,20 @@ _OUTCOMES: dict[Reason, Outcome] = {
     Reason.CANCELLED: Outcome(RunState.STOPPED, retry=False, ours=True, message="It was cancelled."),
     Reason.NEVER_FITS: _theirs(
         "No machine here can ever run it: {detail}.", "Ask for less with `-g`, `-c` or `--memory`."
+    ),
+    Reason.OUT_OF_CREDIT: Outcome(
+        RunState.STOPPED,
+        retry=False,
+        ours=False,
+        message="It was ended because your credit is used up; what it has saved is kept. When there is credit again, "
+        "`nsmlctl resume {session}` goes on from its last checkpoint.",
+    ),
+    Reason.IDLE_GPU: Outcome(
+        RunState.STOPPED,
+        retry=False,
+        ours=False,
+        message="It was ended because a GPU it was given did nothing for too long; what it has saved is kept. Ask for no more "
+        "GPUs than the program uses.",
     ),
     Reason.START_FAILED: _theirs("The program failed before it reached `nsml.paused`.", _MEND),
     Reason.PAUSED_NOT_CALLED: _theirs(
@@ -210,13 +226,19 @@ def limit_of(reason: Reason, limits: Limits | None) -> str:
 
 
 def signal_name(number: int | None) -> str:
-    """SIGSEGV for 11; "signal 99" for one without a name."""
+    """SIGSEGV for 11; "signal 99" for one without a name; with what it mostly means where people cannot know."""
     if number is None:
         return "an unknown signal"
     try:
-        return signal.Signals(number).name
+        name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+    meaning = _SIGNAL_MEANINGS.get(number)
+    return f"{name} ({meaning})" if meaning else name
+
+
+# PyTorch hands batches over in /dev/shm, and the kernel answers a write to a mapping that finds no room with SIGBUS.
+_SIGNAL_MEANINGS: dict[int, str] = {signal.SIGBUS: "mostly a full /dev/shm; ask for more with `--shm-size`"}
 
 
 def _size(count: int | None) -> str:

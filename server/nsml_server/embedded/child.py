@@ -16,7 +16,20 @@ from nsml_server.embedded.folder import DataFolder
 
 NODE = "local"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before it is started again
-HANDED_ON = ("NSML_ENVIRONMENT_BYTES",)  # what an operator may set for the worker
+# What an operator may set for the worker.
+HANDED_ON = (
+    "NSML_BOX_DISK",
+    "NSML_BOX_NETWORK",
+    "NSML_BUILD_NETWORK",
+    "NSML_DOCKER_RUNTIME",
+    "NSML_ENVIRONMENT_BYTES",
+    "NSML_IMAGE_BYTES",
+    "NSML_IMAGE_PREFIX",
+    "NSML_IMAGE_TAG",
+    "NSML_NODE_GPUS",
+    "NSML_REGISTRY_AUTH",
+    "NSML_RUNNER",
+)
 STEADY = 60.0  # seconds it has to live for its earlier deaths to be forgotten
 LEAVING = 8.0  # seconds it has to say goodbye
 MAX_LOG = 16 * 2**20  # bytes of its log at a start; a longer one begins anew

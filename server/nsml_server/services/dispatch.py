@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from nsml_server.broker import Message
-from nsml_server.services import leases, placing, requests
+from nsml_server.services import caps, leases, placing, requests
 from nsml_server.services.platform import Platform
 from nsml_server.storage.repositories import outbox, runs
 
@@ -47,6 +47,7 @@ class Dispatcher:
         """One round: take back what is overdue, place what waits, send what is to be sent."""
         with self._platform.database.read() as tx:
             found = runs.outstanding(tx, self._platform.now())
+        caps.enforce(self._platform)
         if found.overdue:
             leases.sweep(self._platform)
         if found.overdue or found.queued:

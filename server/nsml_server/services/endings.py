@@ -73,7 +73,10 @@ def _end_stopped(platform: Platform, tx: WriteTransaction, run: Run, reason: Rea
     if reason is Reason.EXITED and run.submission_id is None:
         runs.end(platform, tx, run, RunState.EXITED, reason, None, ended.exit_code)
     else:
-        runs.end(platform, tx, run, RunState.STOPPED, Reason.STOPPED, None, ended.exit_code)
+        why = Reason(run.stop_reason or Reason.STOPPED)
+        facts = {"session": specs.name_of(sessions.of_id(tx, run.session_id))}
+        message = None if why is Reason.STOPPED else outcome(why).describe(facts)
+        runs.end(platform, tx, run, RunState.STOPPED, why, message, ended.exit_code)
 
 
 def _end_train(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:

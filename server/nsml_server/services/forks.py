@@ -6,6 +6,7 @@ Each is a session of its own, with the next number, and names its origin. The co
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nsml_server.errors import Conflict
 from nsml_server.services import checkpoints, datasets, requests, sessions, specs
@@ -132,7 +133,8 @@ def _row(platform: Platform, tx: WriteTransaction, origin: Session, wish: Wish) 
 def _inherit(wanted: Resources, origin: Session) -> Resources:
     """A model that needed so much needs it again."""
     run = origin.run
-    had = {"gpus": run.gpus, "cpus": run.cpus, "memory": run.memory, "shm": run.shm}
+    had: dict[str, Any] = {"gpus": run.gpus, "cpus": run.cpus, "memory": run.memory, "shm": run.shm}
+    had |= {"gpu_model": run.gpu_model, "gpu_driver": run.gpu_driver}
     return replace(wanted, **{name: value for name, value in had.items() if getattr(wanted, name) is None})
 
 

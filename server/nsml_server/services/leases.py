@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -10,13 +10,13 @@ import structlog
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
 from nsml_server.errors import Conflict
-from nsml_server.services import endings, placing, runs
+from nsml_server.services import endings, placing, runs, uses
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
 from nsml_server.storage.repositories import accepted, accounts, nodes, questions
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Node, Run
-from nsml_worker.contract import Capacity, Ended, EndReason
+from nsml_worker.contract import Capacity, Ended, EndReason, Use
 
 Box = tuple[int, int]  # run id and attempt
 WHY_STOP = "stopped"
@@ -39,17 +39,31 @@ def hello(platform: Platform, tx: WriteTransaction, node: Node, capacity: Capaci
     return _stale(held, listed)
 
 
-def heartbeat(platform: Platform, tx: WriteTransaction, node: Node, boxes: Iterable[Box]) -> dict[str, Any]:
-    """A worker is alive: renews what it lists, and tells it what to stop and what to drop."""
+def heartbeat(
+    platform: Platform,
+    tx: WriteTransaction,
+    node: Node,
+    boxes: Iterable[Box],
+    use: Mapping[int, Use],
+    capacity: Capacity | None = None,
+) -> dict[str, Any]:
+    """A worker is alive: renews what it lists, and tells it what to stop and what to drop.
+
+    `use` is what runs use now; `capacity` what the node offers, when it has changed.
+    """
     listed = set(boxes)
     held = run_rows.on_node(tx, node.id)
     kept = [run for run in held if (run.id, run.attempt) in listed]
     returned = not node.connected
     nodes.saw(tx, node.id, platform.now())
     run_rows.renew(tx, [run.id for run in kept], platform.now() + platform.settings.lease)
-    if returned:
+    uses.take(platform, tx, kept, use)
+    if capacity is not None:
+        node.capacity = capacity.to_dict()
+        tx.flush()
+    if returned or capacity is not None:
         platform.hurry(tx)
-    stop = [(run.id, run.attempt, WHY_STOP) for run in kept if run.state is RunState.STOPPING]
+    stop = [(run.id, run.attempt, run.stop_reason or WHY_STOP) for run in kept if run.state is RunState.STOPPING]
     # A worker that has just told an end cleans up by itself: only what it keeps beyond that is dropped.
     ended_before = platform.now() - platform.settings.heartbeat
     drop = [box for box in _stale(held, listed) if run_rows.is_over(tx, *box, ended_before)]
@@ -76,8 +90,20 @@ def sweep(platform: Platform) -> int:
         overdue = run_rows.overdue(tx, platform.now())
         for run in overdue:
             log.warning("run_overdue", run=run.id, attempt=run.attempt, state=run.state.value)
-            _take_back(platform, tx, run)
+            take_back(platform, tx, run)
         return len(overdue)
+
+
+def take_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+    """The machine lost this run: it is placed again, as often as we try."""
+    try:
+        if run.state is RunState.PLACED:
+            runs.queue_again(platform, tx, run, blame=False)
+        else:
+            ended = Ended(EndReason.BOX_LOST, detail=f"{run.node.name if run.node else 'The machine'} lost it")
+            endings.conclude(platform, tx, run, Reason.LEASE_LOST, ended)
+    except Conflict as moved_on:
+        log.info("run_moved_on", run=run.id, said=str(moved_on))
 
 
 def forget_old(platform: Platform, kept: float) -> None:
@@ -94,18 +120,7 @@ def _give_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:
         # Its message may have been lost with the worker that fetched it: send another, and the first opens nothing.
         placing.hand_over_again(tx, run)
     else:
-        _take_back(platform, tx, run)
-
-
-def _take_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:
-    try:
-        if run.state is RunState.PLACED:
-            runs.queue_again(platform, tx, run, blame=False)
-        else:
-            ended = Ended(EndReason.BOX_LOST, detail=f"{run.node.name if run.node else 'The machine'} lost it")
-            endings.conclude(platform, tx, run, Reason.LEASE_LOST, ended)
-    except Conflict as moved_on:
-        log.info("run_moved_on", run=run.id, said=str(moved_on))
+        take_back(platform, tx, run)
 
 
 def _stale(held: Iterable[Run], listed: set[Box]) -> list[Box]:

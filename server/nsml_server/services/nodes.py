@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nsml_server.domain.devices import Gpu
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import nodes
@@ -11,6 +12,7 @@ from nsml_server.storage.tables import Node
 from nsml_worker.contract import Capacity
 
 DEFAULT_CPUS = 1
+CONTAINERS = "docker"  # what a node's runner is called that makes its boxes of containers
 
 
 def all_nodes(tx: ReadTransaction) -> Sequence[Node]:
@@ -23,9 +25,22 @@ def capacity_of(node: Node) -> Capacity:
     return Capacity.from_dict(node.capacity or {"cpus": 0, "memory": 0})
 
 
+def gpus_of(capacity: Capacity) -> tuple[Gpu, ...]:
+    """Its devices, in its own order."""
+    return tuple(
+        Gpu(str(gpu["uuid"]), str(gpu.get("model", "")), int(gpu.get("memory") or 0), str(gpu.get("driver", "")))
+        for gpu in capacity.gpus
+    )
+
+
 def is_here(platform: Platform, node: Node) -> bool:
     """Whether it was heard of within a lease and has not said goodbye."""
     return node.connected and node.seen_at >= platform.now() - platform.settings.lease
+
+
+def offered_runtimes(tx: ReadTransaction) -> frozenset[str]:
+    """The runtimes that some machine has. One that is away counts: it may come back."""
+    return frozenset(name for node in all_nodes(tx) for name in capacity_of(node).images)
 
 
 def default_gpus(tx: ReadTransaction) -> int:
@@ -37,3 +52,8 @@ def confinement(tx: ReadTransaction) -> str | None:
     """How boxes are sealed: the weakest way among the nodes; None before any node has spoken."""
     ways = [capacity_of(node).confinement for node in all_nodes(tx)]
     return "none" if "none" in ways else (ways[0] if ways else None)
+
+
+def have_containers(tx: ReadTransaction) -> bool:
+    """Whether any node runs boxes as containers."""
+    return any(capacity_of(node).runner == CONTAINERS for node in all_nodes(tx))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
 from nsml_server.domain.capacity import Held, NodeView, Waiting
 from nsml_server.domain.placement import Decision, Placement, Wait, place
 from nsml_server.domain.states import RunState
-from nsml_server.services import endings, nodes, runs, tokens
+from nsml_server.services import credits, endings, nodes, runs, tokens
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import outbox
@@ -19,6 +21,7 @@ from nsml_worker.contract import TASK_RUN
 
 # Whoever used least in this time goes first.
 RECENT = 24 * 3600.0  # seconds
+NO_CREDIT = "waits for credit: the balance is 0, and `nsmlctl credit` shows the next grant"
 
 log = structlog.get_logger()
 
@@ -48,10 +51,17 @@ def hand_over_again(tx: WriteTransaction, run: Run) -> None:
         tx.flush()
 
 
-def _decide(platform: Platform, tx: ReadTransaction, waiting: Iterable[Run], known: Iterable[Node]) -> Decision:
-    now = platform.now()
-    views = _views(platform, known, run_rows.on_nodes(tx))
-    return place([_waiting(run) for run in waiting], views, run_rows.recent_use(tx, now - RECENT, now))
+def _decide(platform: Platform, tx: ReadTransaction, waiting: Collection[Run], known: Iterable[Node]) -> Decision:
+    now, runs_there = platform.now(), run_rows.on_nodes(tx)
+    views = _views(platform, known, runs_there, run_rows.recent_datasets(tx, now - RECENT))
+    left = credits.balances(platform, tx)
+    broke = [run for run in waiting if run.gpus and run.submission_id is None and left.get(run.user_id, 1) <= 0]
+    without = {run.id for run in broke}
+    line = [_waiting(run) for run in waiting if run.id not in without]
+    decision = place(line, views, run_rows.recent_use(tx, now - RECENT, now))
+    begin = len(decision.waits) + 1
+    poor = {run.id: Wait(NO_CREDIT, begin + index) for index, run in enumerate(broke)}
+    return replace(decision, waits={**decision.waits, **poor})
 
 
 def _carry_out(platform: Platform, tx: WriteTransaction, run: Run, node: Node, placement: Placement) -> None:
@@ -89,23 +99,37 @@ def _waiting(run: Run) -> Waiting:
         gpus=run.gpus,
         memory=run.memory,
         queued_at=run.queued_at,
-        image=run.image,
+        image=run.environment or "",
         dataset=None if run.version is None else run.version.dataset.name,
+        gpu_model=(run.gpu_model or "") if run.gpus else "",
+        gpu_driver=(run.gpu_driver or "") if run.gpus else "",
+        node=run.pinned or "",
+        runtime=run.runtime or "",
+        runner=run.runner or "",
     )
 
 
-def _views(platform: Platform, known: Iterable[Node], held: Sequence[Run]) -> list[NodeView]:
-    return [_view(platform, node, [run for run in held if run.node_id == node.id]) for node in known]
+def _views(
+    platform: Platform, known: Iterable[Node], held: Sequence[Run], datasets: Mapping[int, frozenset[str]]
+) -> list[NodeView]:
+    by_node: dict[int | None, list[Run]] = defaultdict(list)
+    for run in held:
+        by_node[run.node_id].append(run)
+    return [_view(platform, node, by_node[node.id], datasets.get(node.id, frozenset())) for node in known]
 
 
-def _view(platform: Platform, node: Node, held: Sequence[Run]) -> NodeView:
+def _view(platform: Platform, node: Node, held: Sequence[Run], datasets: frozenset[str]) -> NodeView:
     capacity = nodes.capacity_of(node)
     return NodeView(
         name=node.name,
         cpus=capacity.cpus,
         memory=capacity.memory,
-        gpus=tuple(str(gpu["uuid"]) for gpu in capacity.gpus),
+        gpus=nodes.gpus_of(capacity),
         held=tuple(Held(run.user_id, run.kind, run.cpus, tuple(run.devices), run.memory) for run in held),
-        images=frozenset(capacity.images),
+        images=frozenset(capacity.holds),
+        datasets=datasets,
+        runtimes=frozenset(capacity.images),
+        runner=capacity.runner,
         connected=nodes.is_here(platform, node),
+        drained=node.drained,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState, advance
 from nsml_server.errors import NotFound
+from nsml_server.services import credits
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import outbox, runs, submissions
@@ -74,6 +75,7 @@ def end(
 ) -> None:
     """The last move. Its place is free, its tokens open nothing more."""
     _close(platform, tx, run, reason)
+    credits.charge(platform, tx, run, reason)
     values = {
         "reason": reason.value,
         "message": message,
@@ -90,12 +92,14 @@ def end(
     platform.hurry(tx)
 
 
-def ask_to_stop(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+def ask_to_stop(platform: Platform, tx: WriteTransaction, run: Run, why: Reason = Reason.STOPPED) -> None:
     """What no worker has begun ends at once; what runs is asked to end, and made to when it does not."""
     if run.state in (RunState.QUEUED, RunState.PLACED):
-        end(platform, tx, run, RunState.STOPPED, Reason.STOPPED, None)
+        end(platform, tx, run, RunState.STOPPED, why, None)
     elif not run.state.is_final and run.state is not RunState.STOPPING:
-        move(platform, tx, run, RunState.STOPPING, deadline=platform.now() + platform.settings.stop_limit)
+        now = platform.now()
+        asked = {"stop_reason": None if why is Reason.STOPPED else why.value, "stop_asked_at": now}
+        move(platform, tx, run, RunState.STOPPING, deadline=now + platform.settings.stop_limit, **asked)
         if run.node is not None:
             tx.add(Outgoing(node=run.node.name, task=TASK_STOP, run_id=run.id, token=""))
         platform.hurry(tx)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsml_server.domain import trees
+from nsml_server.domain.devices import check_driver, check_model
+from nsml_server.domain.images import DOCKER
 from nsml_server.domain.names import NO_DATASET, is_visible, parse_number, shown
+from nsml_server.domain.names import check_user as check_node  # the same letters
 from nsml_server.domain.patterns import matches_session
 from nsml_server.domain.states import RunState
-from nsml_server.errors import AmbiguousSession, Conflict, Invalid, NotFound
-from nsml_server.services import datasets, environments, files, nodes, requests, runs, specs
+from nsml_server.errors import AmbiguousSession, Conflict, Forbidden, Invalid, NotFound
+from nsml_server.services import credits, datasets, environments, files, nodes, requests, runs, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
@@ -34,6 +37,9 @@ class Resources:
     cpus: int | None = None
     memory: int | None = None
     shm: int | None = None
+    gpu_model: str | None = None
+    gpu_driver: str | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class Request:
     cpus: int | None
     memory: int | None
     shm: int | None
+    gpu_model: str | None = None
+    gpu_driver: str | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,17 +101,27 @@ def open_session(platform: Platform, tx: WriteTransaction, caller: Caller, asked
         image=environments.choose_image(platform, tx, tree),
         created_at=platform.now(),
     )
-    wanted = Resources(asked.gpus, asked.cpus, asked.memory, asked.shm)
+    if asked.node is not None and not caller.admin:
+        raise Forbidden("Only an administrator may choose the machine of a session.", hint="Leave --node away.")
+    constraints = (asked.gpu_model, asked.gpu_driver, asked.node)
+    wanted = Resources(asked.gpus, asked.cpus, asked.memory, asked.shm, *constraints)
     begin(platform, tx, session, RunKind.TRAIN, wanted)
     requests.remember(tx, caller.id, key, requests.SESSION, session.id, platform.now())
     return of_id(tx, session.id)
 
 
 def begin(platform: Platform, tx: WriteTransaction, session: Session, kind: RunKind, wanted: Resources) -> None:
-    """Store a session and queue its run."""
+    """Store a session and queue its run.
+
+    Raises:
+        Forbidden: it asks for GPUs, and its owner has no credit.
+        Invalid: a model or a driver that cannot be one.
+    """
     tx.add(session)
     tx.flush()
-    tx.add(_run(platform, tx, session, kind, wanted))
+    run = _run(platform, tx, session, kind, wanted)
+    credits.require(platform, tx, session.user_id, run.gpus)
+    tx.add(run)
     tx.flush()
     platform.hurry(tx)
 
@@ -252,6 +271,7 @@ def _checked_code(platform: Platform, tx: ReadTransaction, caller: Caller, asked
 
 
 def _run(platform: Platform, tx: ReadTransaction, session: Session, kind: RunKind, wanted: Resources) -> Run:
+    environment = environments.of_session(platform, tx, session)
     return Run(
         kind=kind,
         user_id=session.user_id,
@@ -262,6 +282,12 @@ def _run(platform: Platform, tx: ReadTransaction, session: Session, kind: RunKin
         gpus=wanted.gpus if wanted.gpus is not None else nodes.default_gpus(tx),
         memory=wanted.memory,
         shm=wanted.shm,
+        gpu_model=check_model(wanted.gpu_model) if wanted.gpu_model else None,
+        gpu_driver=check_driver(wanted.gpu_driver) if wanted.gpu_driver else None,
+        pinned=check_node(wanted.node) if wanted.node else None,
+        runtime=environment.runtime,
+        runner=DOCKER if environment.reference else None,
+        environment=environment.key or environment.reference,
         image=session.image,
         queued_at=platform.now(),
     )

@@ -187,6 +187,12 @@ def _run(platform: Platform, submission: Submission, kind: RunKind, like: Run, *
         gpus=gpus,
         memory=like.memory,
         shm=like.shm,
+        gpu_model=like.gpu_model if gpus else None,
+        gpu_driver=like.gpu_driver if gpus else None,
+        # An evaluation is the organiser's and needs nothing of what the participant's program does.
+        runtime=like.runtime if kind is RunKind.PREDICT else None,
+        runner=like.runner if kind is RunKind.PREDICT else None,
+        environment=like.environment if kind is RunKind.PREDICT else None,
         image=like.image,
         queued_at=platform.now(),
     )

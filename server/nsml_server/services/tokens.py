@@ -7,7 +7,8 @@ import hmac
 import secrets
 
 # LOCAL: the token `nsmlctl up` leaves for the command line on its own machine, until it ends.
-USER, LOCAL, BROWSER, LOGIN, NODE = "user", "local", "browser", "login", "node"
+# JOIN: lets one machine in, which is given a NODE token for it.
+USER, LOCAL, BROWSER, LOGIN, NODE, JOIN = "user", "local", "browser", "login", "node", "join"
 OF_PEOPLE = frozenset({USER, LOCAL, BROWSER})
 _PREFIX = "nsml_"  # lets secret scanners find a token that was committed by mistake
 

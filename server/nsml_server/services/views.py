@@ -9,24 +9,28 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nsml_server.domain.credits import GPU_SECONDS
 from nsml_server.domain.states import RunState
-from nsml_server.services import leaderboard, nodes, specs, submissions
+from nsml_server.services import leaderboard, nodes, specs, submissions, uses
 from nsml_server.services.accounts import Caller
+from nsml_server.services.credits import Statement
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import datasets as dataset_rows
 from nsml_server.storage.repositories import origins as origin_rows
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.repositories import sessions as session_rows
+from nsml_server.storage.repositories import uses as use_rows
 from nsml_server.storage.repositories.origins import Named
 from nsml_server.storage.repositories.sessions import Saved
-from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, Session, Submission
+from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, RunUse, Session, Submission
 from nsml_worker.contract import RunKind, Tree
 
 View = dict[str, Any]
 
 # NSML's words for the states a person sees.
 STATUS = {RunState.QUEUED: "Queued", RunState.PLACED: "Queued"}
+ZOMBIE = "Zombie"  # it runs, and a GPU it was given has done nothing for an hour
 # NSML's words for what a session is.
 TYPE = {RunKind.FORK: "normal/fork", RunKind.SERVE: "infer"}
 
@@ -50,10 +54,13 @@ def caller(who: Caller) -> View:
 
 
 def sessions(platform: Platform, tx: ReadTransaction, rows: Sequence[Session]) -> list[View]:
-    """Several sessions at the cost of two queries more than one."""
+    """Several sessions at the cost of three queries more than one."""
     ids = [row.id for row in rows]
     saved, begun = session_rows.saved_by(tx, ids), origin_rows.named(tx, ids)
-    return [_session(platform, row, saved.get(row.id, Saved()), begun.get(row.id)) for row in rows]
+    used = use_rows.of_runs(tx, [row.run.id for row in rows if not row.run.state.is_final])
+    return [
+        _session(platform, row, saved.get(row.id, Saved()), begun.get(row.id), used.get(row.run.id)) for row in rows
+    ]
 
 
 def session(platform: Platform, tx: ReadTransaction, row: Session) -> View:
@@ -149,9 +156,41 @@ def machines(platform: Platform, tx: ReadTransaction) -> list[View]:
         view = {"name": node.name, "alive": nodes.is_here(platform, node), "seen_at": time(node.seen_at)}
         view |= {"cpus": capacity.cpus, "gpus": len(capacity.gpus), "memory": capacity.memory}
         view |= {"confinement": capacity.confinement, "runs": len(held), "used_cpus": sum(run.cpus for run in held)}
-        view |= {"used_gpus": len(taken), "images": list(capacity.images)}
-        views.append({**view, "devices": [_device(gpu, taken) for gpu in capacity.gpus]})
+        view |= {"used_gpus": len(taken), "images": list(capacity.images), "runner": capacity.runner}
+        view |= {"disk": capacity.disk, "drained": node.drained}
+        samples = uses.samples_of(tx, held)
+        views.append({**view, "devices": [_device(gpu, taken, samples) for gpu in capacity.gpus]})
     return views
+
+
+def credit(name: str, of: Statement) -> View:
+    """How somebody stands: credits, and the last of what was granted and spent."""
+    return {
+        "user": name,
+        "credit": of.credits,
+        "gpus": of.gpus,
+        "entries": [
+            {
+                "at": time(entry.at),
+                "kind": entry.kind,
+                "credit": entry.amount / GPU_SECONDS,
+                "gpu_seconds": entry.amount,
+                "note": entry.note,
+            }
+            for entry in of.entries
+        ],
+        "schedules": [
+            {
+                "id": row.id,
+                "everyone": row.user_id is None,
+                "credit": row.amount // GPU_SECONDS,
+                "every": row.every,
+                "ceiling": None if row.ceiling is None else row.ceiling // GPU_SECONDS,
+                "next_at": time(row.next_at),
+            }
+            for row in of.schedules
+        ],
+    }
 
 
 def tree(of: Tree) -> View:
@@ -159,13 +198,15 @@ def tree(of: Tree) -> View:
     return of.to_dict()
 
 
-def _device(gpu: Mapping[str, Any], taken: set[str]) -> View:
+def _device(gpu: Mapping[str, Any], taken: set[str], samples: Mapping[str, tuple[int, int]]) -> View:
     known = {name: gpu.get(name) for name in ("uuid", "model", "memory", "driver")}
-    return {**known, "used": gpu.get("uuid") in taken}
+    busy, memory = samples.get(str(gpu.get("uuid")), (None, None))
+    return {**known, "used": gpu.get("uuid") in taken, "utilisation": busy, "used_memory": memory}
 
 
-def _session(platform: Platform, row: Session, saved: Saved, origin: Named | None) -> View:
+def _session(platform: Platform, row: Session, saved: Saved, origin: Named | None, use: RunUse | None) -> View:
     run, name = row.run, str(specs.name_of(row))
+    zombie = uses.is_zombie(platform, run, use)
     return {
         "name": name,
         "user": row.user.name,
@@ -175,10 +216,11 @@ def _session(platform: Platform, row: Session, saved: Saved, origin: Named | Non
         "origin": f"{origin.user}/{origin.dataset}/{origin.number}" if origin else None,
         "origin_checkpoint": origin.checkpoint if origin else None,
         "state": run.state.value,
-        "status": status(run.state),
+        "status": ZOMBIE if zombie else status(run.state),
         "final": run.state.is_final,
         "reason": run.reason,
-        "message": run.message or (run.preparing if run.state is RunState.PREPARING else None),
+        "message": run.message or _told_now(run, zombie),
+        "use": use.sample if use and use.attempt == run.attempt else None,
         "waiting": _waiting(platform, run),
         "entry": row.entry,
         "args": row.args,
@@ -195,6 +237,12 @@ def _session(platform: Platform, row: Session, saved: Saved, origin: Named | Non
         "size": saved.size,
         "url": f"{platform.settings.public_url}/session/{name}",
     }
+
+
+def _told_now(run: Run, zombie: bool) -> str | None:
+    if zombie:
+        return "A GPU of this session does nothing for a long time already, and still counts: stop it if it hangs."
+    return run.preparing if run.state is RunState.PREPARING else None
 
 
 def _waiting(platform: Platform, run: Run) -> View | None:

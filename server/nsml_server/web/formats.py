@@ -17,6 +17,7 @@ STATES = {
     "preparing": (mark("Preparing"), "waiting"),
     "running": (mark("Running"), "active"),
     "paused": (mark("Paused"), "active"),
+    "zombie": (mark("Zombie"), "waiting"),  # it runs, and a GPU it was given does nothing
     "stopping": (mark("Stopping"), "waiting"),
     "exited": (mark("Exited"), "good"),
     "failed": (mark("Failed"), "bad"),

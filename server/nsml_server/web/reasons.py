@@ -26,6 +26,8 @@ HEADINGS = {
     Reason.RETRIES_EXHAUSTED: mark("Given up after several tries"),
     Reason.CANCELLED: mark("Cancelled"),
     Reason.NEVER_FITS: mark("No machine is large enough"),
+    Reason.OUT_OF_CREDIT: mark("Credit used up"),
+    Reason.IDLE_GPU: mark("GPU left idle"),
     Reason.START_FAILED: mark("Failed while starting"),
     Reason.PAUSED_NOT_CALLED: mark("nsml.paused was not called"),
     Reason.LOAD_FAILED: mark("Failed while loading the checkpoint"),

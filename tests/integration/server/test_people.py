@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from nsml_server.services import accounts, tokens
 
 
@@ -56,6 +58,7 @@ def test_a_browser_stays_logged_in_for_a_month(platform: Any, mina: Any, clock: 
         assert refused(accounts.authenticate, tx, browser, clock.now())
 
 
+@pytest.mark.parametrize("rows", ["sqlite"], indirect=True)  # its file is what we look into
 def test_a_database_holds_no_token_that_opens_anything(platform: Any, mina: Any, worker: Any) -> None:
     platform.database.check()
     dump = b"".join(path.read_bytes() for path in platform.settings.data.glob("nsml.sqlite*"))

@@ -8,10 +8,11 @@ from fastapi.routing import APIRoute
 PUBLIC = {"/api/v1/platform", "/api/v1/openapi.json"}
 # Routes a stranger may use: they are about the stranger, or about what everybody may see.
 OF_EVERYBODY = {
-    "/api/v1/me", "/api/v1/users", "/api/v1/nodes", "/api/v1/login-links", "/api/v1/blobs/missing", "/api/v1/blobs/{name}",
+    "/api/v1/me", "/api/v1/users", "/api/v1/nodes", "/api/v1/nodes/{name}", "/api/v1/join-tokens",
+    "/api/v1/login-links", "/api/v1/blobs/missing", "/api/v1/blobs/{name}",
     "/api/v1/packs", "/api/v1/sessions", "/api/v1/submissions", "/api/v1/datasets", "/api/v1/datasets/{name}",
     "/api/v1/datasets/{name}/board", "/api/v1/datasets/{name}/tree", "/api/v1/datasets/{name}/files/{path}",
-    "/api/v1/images", "/api/v1/images/{name}",
+    "/api/v1/images", "/api/v1/images/{name}", "/api/v1/credit", "/api/v1/credit/grants", "/api/v1/credit/schedules/{schedule}",
 }  # fmt: skip
 BODIES = {"PATCH": {"memo": "stolen"}}
 QUERIES = {"DELETE": "?name=*"}
@@ -32,6 +33,7 @@ def fill(path: str) -> str:
         "run_id": "1",
         "stream": "log",
         "path": "main.py",
+        "schedule": "1",
     }
     values["name"] = "ab" * 32 if "/blobs/" in path else "node-1" if "/nodes/" in path else "kin"
     return path.format(**values)
@@ -82,6 +84,7 @@ def test_no_route_of_workers_opens_to_people(app: Any, client: Any, mina: Any, s
     for method, path in walked:
         body = {"capacity": {}, "boxes": []} if path.endswith("hello") else {"boxes": []}
         body = {"hashes": []} if "/blobs/" in path else body
+        body = {"name": "rack1"} if path.endswith("/nodes") else body
         body = {"attempt": 1, "events": []} if path.endswith("/events") else body
         for headers in ({}, {"Authorization": f"Bearer {mina.token}"}):
             answer = client.request(method, fill(path) + "?offset=0", json=body, headers=headers)

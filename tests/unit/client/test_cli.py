@@ -125,7 +125,7 @@ def test_the_group_lists_commands_in_the_order_people_meet_them() -> None:
 
 
 # These print bytes, take the process over, or say one sentence: JSON would tell a script nothing.
-WITHOUT_JSON = {"logs", "up", "login", "logout", "automl"}
+WITHOUT_JSON = {"logs", "up", "worker", "login", "logout", "automl"}
 
 
 @pytest.mark.parametrize(("name", "command"), every_command())

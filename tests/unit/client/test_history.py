@@ -85,8 +85,6 @@ def test_the_entry_in_a_folder(nsmlctl: Run, platform: Any, folder: Path) -> Non
     ("words", "sentence"),
     [
         (["--nfs-output"], "--nfs-output: there is no shared folder here"),
-        (["--gpu-driver-version", "390.46"], "--gpu-driver-version: "),
-        (["--gpu-model", "P40"], "--gpu-model: "),
         (["-n", "2"], "--nodes: a session runs on one machine"),
         (["--nodes", "2"], "--nodes: a session runs on one machine"),
         (["--esm", "17"], "--esm: "),
@@ -99,6 +97,11 @@ def test_an_option_without_a_meaning_here_is_answered_and_the_run_goes_on(
     assert outcome.code == 0
     assert sentence in outcome.err
     assert len(platform.called("POST", "/sessions")) == 1
+
+
+def test_a_model_and_a_driver_can_be_asked_for(nsmlctl: Run, platform: Any) -> None:
+    nsmlctl("run", "-d", "kin", "--gpu-model", "P40", "--gpu-driver-version", "390.46")
+    assert (wish_of(platform)["gpu_model"], wish_of(platform)["gpu_driver"]) == ("P40", "390.46")
 
 
 def test_verbose_lists_the_files_that_go_up(nsmlctl: Run) -> None:
@@ -165,8 +168,9 @@ class TestLogin:
 
 
 def test_credit_keeps_its_line(nsmlctl: Run, platform: Any) -> None:
+    platform.on("GET", "/credit", {"user": "kim", "credit": None})
     assert nsmlctl("credit").out == "User : kim credit unlimited\n"
-    platform.on("GET", "/me", {"user": "kim", "credit": 600})
+    platform.on("GET", "/credit", {"user": "kim", "credit": 600.0})
     assert nsmlctl("credit").out == "User : kim credit 600\n"
 
 

@@ -36,7 +36,7 @@ def test_a_session_that_runs_is_told_with_its_page_and_the_next_words(nsmlctl: R
 
 
 def test_the_wish_holds_what_was_typed(nsmlctl: Run, platform: Any) -> None:
-    nsmlctl("run", "-d", "kin", "-a", "--epochs 3", "-m", "first", "-g", "0", "-c", "2", "--memory", "2G", "--shm-size", "64MB")  # fmt: skip
+    nsmlctl("run", "-d", "kin", "-a", "--epochs 3", "-m", "first", "-g", "0", "-c", "2", "--memory", "2G", "--shm-size", "64MB", "--node", "rack1")  # fmt: skip
     (call,) = platform.called("POST", "/sessions")
     wish = call.content
     code = wish.pop("code")
@@ -44,6 +44,7 @@ def test_the_wish_holds_what_was_typed(nsmlctl: Run, platform: Any) -> None:
     assert wish == {
         "dataset": "kin", "entry": "main.py", "args": "--epochs 3", "memo": "first",
         "gpus": 0, "cpus": 2, "memory": 2 * 2**30, "shm": 64 * 2**20,
+        "gpu_model": None, "gpu_driver": None, "node": "rack1",
     }  # fmt: skip
     assert call.headers["Idempotency-Key"]
 

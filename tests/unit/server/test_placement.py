@@ -8,12 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsml_server.domain.capacity import SCORING_LANE, Held, NodeView, Waiting, is_scoring
-from nsml_server.domain.placement import Decision, place, refusal
+from nsml_server.domain.devices import Gpu
+from nsml_server.domain.placement import Decision, place
+from nsml_server.domain.shortage import refusal
 from nsml_worker.contract import RunKind
 
 GIB = 2**30
+
+
+def gpus(*uuids: str, model: str = "Tesla P40", driver: str = "418.67") -> tuple[Gpu, ...]:
+    return tuple(Gpu(uuid, model, 24 * GIB, driver) for uuid in uuids)
+
+
 SMALL = NodeView("local", cpus=2, memory=8 * GIB)
-RACK = NodeView("rack", cpus=16, memory=64 * GIB, gpus=("g0", "g1", "g2", "g3"))
+RACK = NodeView("rack", cpus=16, memory=64 * GIB, gpus=gpus("g0", "g1", "g2", "g3"))
 
 
 def run(number: int, user: int = 1, kind: RunKind = RunKind.TRAIN, **fields: object) -> Waiting:
@@ -95,7 +103,7 @@ def test_a_run_that_waits_for_gpus_says_how_many_are_in_use() -> None:
 
 
 def test_a_large_run_is_not_starved_by_small_ones_behind_it() -> None:
-    node = replace(RACK, gpus=("g0", "g1"), held=(held(gpus=("g0",)),))
+    node = replace(RACK, gpus=gpus("g0", "g1"), held=(held(gpus=("g0",)),))
     decision = place([run(1, gpus=2), run(2, user=2, gpus=1), run(3, user=2)], [node], {})
     assert started(decision) == [3]
     assert texts(decision)[2] == "waits for 1 GPU: 1 of 2 is in use and 1 GPU kept for runs ahead; 2nd in line"
@@ -109,7 +117,7 @@ def test_devices_free_on_different_machines_are_told_so() -> None:
 
 def test_a_shape_that_is_free_only_in_parts_is_told_so() -> None:
     no_cpu = replace(RACK, name="a", cpus=2, held=(held(2),))
-    no_gpu = replace(RACK, name="b", cpus=2, gpus=("g0",), held=(held(0, gpus=("g0",)),))
+    no_gpu = replace(RACK, name="b", cpus=2, gpus=gpus("g0"), held=(held(0, gpus=("g0",)),))
     decision = place([run(1, gpus=1, cpus=2)], [no_cpu, no_gpu], {})
     assert texts(decision)[1].startswith("waits for 1 GPU and 2 CPUs on one machine: each is free, but not on the same")
 
@@ -130,14 +138,14 @@ def test_a_run_that_no_machine_can_ever_hold_is_refused_with_the_nearest_that_fi
 
 
 def test_a_refusal_names_memory_when_memory_was_asked_for() -> None:
-    text = refusal(run(1, memory=100 * GIB), [SMALL])
+    text = refusal(run(1, memory=100 * GIB).shape, [SMALL])
     assert text is not None
     assert "100.0 GiB of memory" in text
     assert text.endswith("1 CPU and 8.0 GiB of memory")
 
 
 def test_the_lane_does_not_make_a_machine_larger() -> None:
-    assert refusal(run(1, kind=RunKind.SCORE, cpus=3), [SMALL]) is not None
+    assert refusal(run(1, kind=RunKind.SCORE, cpus=3).shape, [SMALL]) is not None
 
 
 def test_a_machine_that_is_away_is_waited_for_by_name() -> None:
@@ -178,7 +186,7 @@ nodes = st.builds(
     name=st.sampled_from(["a", "b", "c"]),
     cpus=st.integers(1, 4),
     memory=st.integers(1, 8),
-    gpus=st.sampled_from([(), ("g0",), ("g0", "g1", "g2")]),
+    gpus=st.sampled_from([(), gpus("g0"), gpus("g0", "g1", "g2")]),
     connected=st.booleans(),
 )
 waiting = st.builds(
@@ -211,7 +219,7 @@ def test_each_run_is_placed_waits_or_is_refused_and_no_machine_is_overfull(
         assert training + max(0, scoring - SCORING_LANE) <= node.cpus
         assert sum(item.memory or 0 for item, _ in there) <= node.memory
         devices = Counter(device for _, placement in there for device in placement.gpus)
-        assert set(devices) <= set(node.gpus)
+        assert set(devices) <= {gpu.uuid for gpu in node.gpus}
         assert set(devices.values()) <= {1}
         assert all(len(placement.gpus) == item.gpus for item, placement in there)
 
@@ -228,7 +236,7 @@ def test_the_order_in_which_runs_are_listed_changes_nothing(
 @given(lines, clusters)
 def test_only_what_no_machine_could_hold_is_refused(line: list[Waiting], cluster: list[NodeView]) -> None:
     refused = set(place(line, cluster, {}).refused)
-    never = {item.run_id for item in line if cluster and not any(node.could_hold(item) for node in cluster)}
+    never = {item.run_id for item in line if cluster and not any(node.could_hold(item.shape) for node in cluster)}
     assert refused == never
 
 

@@ -89,5 +89,6 @@ def test_no_limit_is_told_where_none_is_known() -> None:
 
 def test_signals_have_names() -> None:
     assert signal_name(11) == "SIGSEGV"
+    assert "--shm-size" in signal_name(7)
     assert signal_name(99) == "signal 99"
     assert signal_name(None) == "an unknown signal"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import joinedload
 from nsml_server.domain.states import RunState
 from nsml_server.errors import AttemptOver
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.tables import Attempt, DatasetVersion, Outgoing, Run
+from nsml_server.storage.tables import Attempt, Dataset, DatasetVersion, Outgoing, Run
 from nsml_worker.contract import RunKind
 
 UNDER_WAY = [state for state in RunState if not state.is_final]
@@ -78,6 +79,17 @@ def recent_use(tx: ReadTransaction, since: float, now: float) -> dict[int, float
     recent = or_(Run.ended_at.is_(None), Run.ended_at > since)
     used = select(Run.user_id, func.sum(seconds * devices)).where(Run.started_at.is_not(None), recent)
     return {user: max(0.0, float(total)) for user, total in tx.execute(used.group_by(Run.user_id))}
+
+
+def recent_datasets(tx: ReadTransaction, since: float) -> dict[int, frozenset[str]]:
+    """The datasets that each node has fetched for a run since a moment, by the node's id."""
+    found: dict[int, set[str]] = defaultdict(set)
+    seen = select(Run.node_id, Dataset.name).join(DatasetVersion, DatasetVersion.id == Run.version_id)
+    seen = seen.join(Dataset, Dataset.id == DatasetVersion.dataset_id).where(Run.started_at >= since).distinct()
+    for node_id, name in tx.execute(seen):
+        if node_id is not None:
+            found[node_id].add(name)
+    return {node_id: frozenset(names) for node_id, names in found.items()}
 
 
 def change(tx: WriteTransaction, run: Run, values: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from nsml_server.domain.states import RunState
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.tables import Checkpoint, Counter, Run, Session
+from nsml_server.storage.tables import Checkpoint, Counter, Dataset, DatasetVersion, Run, Session
 from nsml_server.storage.upserts import insert_missing
 
 FINAL = [state for state in RunState if state.is_final]
@@ -72,6 +72,14 @@ def of_user(
                 Session.dataset.contains(search, autoescape=True),
             )
         )
+    return tx.scalars(found.order_by(Session.id.desc()).limit(last)).all()
+
+
+def recent(tx: ReadTransaction, after: float, last: int) -> Sequence[Session]:
+    """The newest sessions of everybody, without those whose dataset is gone; of those with the same code and image, one."""
+    newest = select(func.max(Session.id)).where(Session.created_at >= after).group_by(Session.code, Session.image)
+    gone = select(DatasetVersion.id).join(DatasetVersion.dataset).where(Dataset.deleted_at.is_not(None))
+    found = select(Session).where(Session.id.in_(newest), func.coalesce(Session.version_id, 0).not_in(gone))
     return tx.scalars(found.order_by(Session.id.desc()).limit(last)).all()
 
 

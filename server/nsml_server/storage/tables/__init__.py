@@ -5,9 +5,11 @@ from __future__ import annotations
 from nsml_server.storage.tables.base import Base
 from nsml_server.storage.tables.boards import Best
 from nsml_server.storage.tables.contents import Dataset, DatasetVersion, Holding, Manifest
+from nsml_server.storage.tables.credits import CreditAccount, CreditEntry, CreditSchedule
 from nsml_server.storage.tables.images import Image
 from nsml_server.storage.tables.people import Accepted, Node, Token, User
 from nsml_server.storage.tables.questions import Question
+from nsml_server.storage.tables.uses import RunUse
 from nsml_server.storage.tables.work import (
     Attempt,
     Checkpoint,
@@ -27,6 +29,9 @@ __all__ = [
     "Best",
     "Checkpoint",
     "Counter",
+    "CreditAccount",
+    "CreditEntry",
+    "CreditSchedule",
     "Dataset",
     "DatasetVersion",
     "Holding",
@@ -38,6 +43,7 @@ __all__ = [
     "Outgoing",
     "Question",
     "Run",
+    "RunUse",
     "Session",
     "Submission",
     "Token",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nsml_server.storage.tables.base import HASH, Base, key
@@ -33,7 +33,9 @@ class Token(Base):
 
 
 class Node(Base):
-    """A machine that runs boxes. `capacity` is the worker's Capacity; none before its first hello."""
+    """A machine that runs boxes. `capacity` is the worker's Capacity; none before its first hello. A drained one is given
+    nothing new.
+    """
 
     __tablename__ = "nodes"
     id: Mapped[int] = key()
@@ -41,6 +43,7 @@ class Node(Base):
     capacity: Mapped[dict[str, Any] | None]
     connected: Mapped[bool] = mapped_column(default=False)
     seen_at: Mapped[float] = mapped_column(default=0.0)
+    drained: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Accepted(Base):

@@ -92,7 +92,8 @@ class Run(Base):
     """One execution of one program. A state is left only by a conditional update (see repositories/runs.py).
 
     `lease_until` belongs to the worker that has it, `deadline` to the state it is in; `faults` counts attempts that failed
-    by our own fault. `journal_read` is how much of the journal is folded into `summary` and `phase`; `preparing` is the
+    by our own fault. `pinned` is the node it must go to; `runtime`, `runner` and `environment` are what its machine has to have
+    or had better hold (see domain.capacity); `stop_reason` is why it was asked to stop, when not by its owner. `journal_read` is how much of the journal is folded into `summary` and `phase`; `preparing` is the
     worker's word on what it does before the start.
     """
 
@@ -110,6 +111,12 @@ class Run(Base):
     gpus: Mapped[int]
     memory: Mapped[int | None]
     shm: Mapped[int | None]
+    gpu_model: Mapped[str | None] = mapped_column(String(64))
+    gpu_driver: Mapped[str | None] = mapped_column(String(32))
+    pinned: Mapped[str | None] = mapped_column(String(64))
+    runtime: Mapped[str | None] = mapped_column(String(64))
+    runner: Mapped[str | None] = mapped_column(String(16))
+    environment: Mapped[str | None] = mapped_column(String(255))
     image: Mapped[str]
     node_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"))
     devices: Mapped[list[str]] = mapped_column(default=list)
@@ -122,6 +129,8 @@ class Run(Base):
     wait_position: Mapped[int | None]
     preparing: Mapped[str | None]
     phase: Mapped[str | None] = mapped_column(String(16))
+    stop_reason: Mapped[str | None] = mapped_column(String(32))
+    stop_asked_at: Mapped[float | None]
     reason: Mapped[str | None] = mapped_column(String(32))
     message: Mapped[str | None]
     exit_code: Mapped[int | None]
@@ -135,6 +144,7 @@ class Run(Base):
         UniqueConstraint("submission_id", "kind"),
         # Only what is not final is ever looked for by state: the index stays as small as the queue.
         Index("runs_under_way", "state", "queued_at"),
+        Index("runs_by_start", "started_at"),
     )
 
 

@@ -1,0 +1,52 @@
+"""What runs use, as their workers tell it: who holds a GPU that does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nsml_server.services.platform import Platform
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import uses
+from nsml_server.storage.tables import Run, RunUse
+from nsml_worker.contract import Use
+
+
+def take(platform: Platform, tx: WriteTransaction, held: Iterable[Run], told: Mapping[int, Use]) -> None:
+    """Keep the samples of runs that the worker really has."""
+    runs = {run.id: run for run in held if run.id in told}
+    before = uses.of_runs(tx, list(runs)) if runs else {}
+    for run_id, run in runs.items():
+        known = before.get(run_id)
+        idle = known.idle if known is not None and known.attempt == run.attempt else {}
+        use, now = told[run_id], platform.now()
+        values = {"attempt": run.attempt, "sampled_at": now, "sample": use.to_dict()}
+        uses.keep(tx, run_id, {**values, "idle": idle_devices(run.devices, use.gpu_utilisation, idle, now)})
+
+
+def samples_of(tx: ReadTransaction, held: Iterable[Run]) -> dict[str, tuple[int, int]]:
+    """Percent of time and bytes of memory of each device that one of these runs uses."""
+    runs = {run.id: run for run in held if run.devices}
+    found: dict[str, tuple[int, int]] = {}
+    for row in uses.of_runs(tx, list(runs)).values():
+        run, use = runs[row.run_id], Use.from_dict(row.sample)
+        if row.attempt == run.attempt:
+            found |= dict(zip(run.devices, zip(use.gpu_utilisation, use.gpu_memory, strict=False), strict=False))
+    return found
+
+
+def idle_devices(
+    devices: Iterable[str], busy: Iterable[int], before: Mapping[str, float], now: float
+) -> dict[str, float]:
+    """Since when each device has done nothing. One without a sample stays what it was."""
+    sampled = dict(zip(devices, busy, strict=False))
+    kept = {device: since for device, since in before.items() if not sampled.get(device)}
+    fresh = {device: now for device, share in sampled.items() if share == 0 and device not in kept}
+    return {**kept, **fresh}
+
+
+def is_zombie(platform: Platform, run: Run, use: RunUse | None) -> bool:
+    """Whether a GPU of a running program has done nothing for too long. NSML's word, and its rule: any of its GPUs."""
+    if use is None or use.attempt != run.attempt or run.state not in uses.ON_DEVICES or not use.idle:
+        return False
+    since: float = min(use.idle.values())
+    return platform.now() - since >= platform.settings.idle_gpu_after

@@ -1,0 +1,129 @@
+"""What a machine can enforce is told in one line each, with what to do about it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nsml_worker import doctor
+from nsml_worker.checkup import Finding, Level, judge_version, version_of
+from nsml_worker.containers.doctor import RUNC_SAFE, examine_engine, judge_engine
+from nsml_worker.containers.engine import Engine
+from nsml_worker.errors import EngineFailed
+
+INFO: dict[str, Any] = {
+    "Driver": "overlay2",
+    "MemoryLimit": True,
+    "SwapLimit": True,
+    "CpuCfsQuota": True,
+    "PidsLimit": True,
+    "CgroupVersion": "2",
+    "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+    "Runtimes": {"runc": {}, "runsc": {}, "io.containerd.runc.v2": {}},
+}
+VERSION: dict[str, Any] = {
+    "Version": "28.0.1",
+    "ApiVersion": "1.48",
+    "Components": [{"Name": "Engine", "Version": "28.0.1"}, {"Name": "runc", "Version": "1.3.3"}],
+}
+
+
+def weak(findings: Sequence[Finding]) -> set[str]:
+    return {finding.name for finding in findings if finding.level is not Level.OK}
+
+
+def test_an_engine_that_can_do_everything_has_nothing_to_be_told() -> None:
+    assert weak(judge_engine(INFO, VERSION)) == set()
+
+
+@pytest.mark.parametrize(
+    ("info", "version", "name"),
+    [
+        ({"MemoryLimit": False}, {}, "memory limit"),
+        ({"SwapLimit": False}, {}, "swap limit"),
+        ({"PidsLimit": False}, {}, "process limit"),
+        ({"CpuCfsQuota": False}, {}, "CPU limit"),
+        ({"SecurityOptions": ["name=userns"]}, {}, "seccomp"),
+        ({"SecurityOptions": ["name=seccomp,profile=unconfined", "name=userns"]}, {}, "seccomp"),
+        ({"SecurityOptions": ["name=seccomp,profile=default"]}, {}, "user namespaces"),
+        ({"Runtimes": {"runc": {}}}, {}, "OCI runtimes"),
+        ({}, {"ApiVersion": "1.40"}, "engine"),
+        ({}, {"Components": [{"Name": "runc", "Version": "1.1.11"}]}, "runc"),
+        ({}, {"Components": []}, "runc"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_named_with_what_to_do(
+    info: dict[str, Any], version: dict[str, Any], name: str
+) -> None:
+    findings = judge_engine({**INFO, **info}, {**VERSION, **version})
+    assert weak(findings) == {name}
+    assert all(finding.advice for finding in findings if finding.name == name)
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("1.1.5+ds1", Level.WEAKER),
+        ("1.2.8", Level.OK),
+        ("1.3.2", Level.WEAKER),
+        ("1.3.3", Level.OK),
+        ("1.4.0", Level.OK),
+    ],
+)
+def test_a_series_is_safe_from_its_own_correction_on(version: str, level: Level) -> None:
+    assert judge_version("runc", version, RUNC_SAFE, "holes").level is level
+
+
+def test_a_version_is_found_in_what_a_program_says() -> None:
+    assert version_of("NVIDIA Container Toolkit CLI version 1.17.8\ncommit: f202b80") == (1, 17, 8)
+    assert version_of("unknown") == ()
+
+
+def test_an_engine_that_does_not_answer_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Engine:
+        raise EngineFailed("The Docker engine does not answer: nobody listens.")
+
+    monkeypatch.setattr(Engine, "open", refuse)
+    (finding,) = examine_engine({})
+    assert (finding.name, finding.level) == ("engine", Level.MISSING)
+    assert "processes" in finding.advice
+
+
+def test_what_seals_boxes_is_tried_rather_than_believed() -> None:
+    failing = doctor.examine_processes(lambda _: (1, "bwrap: No permissions to create new namespace\nmore"))
+    assert {finding.level for finding in failing} == {Level.MISSING}
+    assert "No permissions to create new namespace" in failing[0].text
+    assert weak(doctor.examine_processes(lambda _: (0, ""))) == set()
+
+
+def test_a_machine_without_any_wall_is_not_usable() -> None:
+    assert not doctor.is_usable([Finding("engine", Level.MISSING, ""), Finding("bubblewrap", Level.WEAKER, "")])
+    assert doctor.is_usable([Finding("engine", Level.MISSING, ""), Finding("bubblewrap", Level.OK, "")])
+
+
+def test_gpus_without_the_toolkit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = {"uuid": "GPU-1", "model": "Tesla P40", "memory": 2**34, "driver": "418.67"}
+    monkeypatch.setattr(doctor, "find_gpus", lambda: [gpu, gpu])
+    found, toolkit = doctor.examine_gpus(lambda _: (127, ""))
+    assert found.text == "2 (Tesla P40), driver 418.67"
+    assert toolkit.level is Level.MISSING
+    assert doctor.examine_gpus(lambda _: (0, "NVIDIA Container Toolkit CLI version 1.17.7"))[1].level is Level.WEAKER
+    assert doctor.examine_gpus(lambda _: (0, "NVIDIA Container Toolkit CLI version 1.18.0"))[1].level is Level.OK
+
+
+def test_the_findings_are_lines_or_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda _: [Finding("engine", Level.OK, "Docker 28")])
+    assert doctor.main(["--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "ok       engine             Docker 28\n"
+    doctor.main(["-j"])
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"findings": [{"name": "engine", "level": "ok", "text": "Docker 28", "advice": ""}]}
+
+
+def test_room_and_clock_are_looked_at(tmp_path: Path) -> None:
+    assert doctor.examine_space(tmp_path / "not" / "there").text.endswith(str(tmp_path))
+    assert doctor.examine_clock().level in (Level.OK, Level.WEAKER)
