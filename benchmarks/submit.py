@@ -44,7 +44,7 @@ def measure(action: Any) -> float:
 @contextmanager
 def running_platform(folder: Path) -> Iterator[dict[str, Any]]:
     """`nsmlctl up` in this folder; gives what it leaves for the CLI: url and token."""
-    environment = {**os.environ, "NSMLCTL_HOME": str(folder), "NSML_USER": "bench"}
+    environment = {**os.environ, "NSMLCTL_HOME": str(folder), "NSML_USER": "bench", "NSML_RUNNER": "process"}
     command = [sys.executable, "-m", "nsmlctl", "up", "--data", str(folder / "data"), "--port", "0"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

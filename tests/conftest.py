@@ -15,19 +15,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import docker.api
+import docker.errors
+import docker.utils
 import pytest
+
+from nsml_worker.containers.engine import knock
 
 ROOT = Path(__file__).parents[1]
 ON_CI = os.environ.get("CI") == "true"
 NEEDS = {
     "browser": lambda: shutil.which("chromium") is not None,
     "redis": lambda: shutil.which("redis-server") is not None,
+    "postgres": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     "tf1": lambda: (Path.home() / ".cache/nsmlctl-tf15/.ready").exists(),
     "frameworks": lambda: find_spec("torch") is not None and find_spec("tensorflow") is not None,
 }
 HINTS = {
     "browser": "apt-get install chromium",
     "redis": "apt-get install redis-server",
+    "postgres": "apt-get install postgresql",
     "frameworks": "make frameworks",
     "tf1": "make tf1",
 }
@@ -53,6 +60,38 @@ def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     return home
 
 
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Any]:
+    """The SDK's low-level client of a real Docker engine. Skips at home, and fails in CI, where none answers."""
+    try:
+        knock(docker.utils.kwargs_from_env())
+        client = docker.api.APIClient(**docker.utils.kwargs_from_env(), version="auto")
+    except (docker.errors.DockerException, OSError) as error:
+        if ON_CI:
+            raise
+        pytest.skip(f"no Docker engine answers here: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def base_image(docker_engine: Any) -> str:
+    """The image that stands in for Docker Hub's `python:3.11-slim-bookworm` on this engine."""
+    name = "python:3.11-slim-bookworm"
+    if not docker_engine.images(name):
+        subprocess.run([ROOT / "tests/stand_ins/base.sh", name], check=True)
+    return name
+
+
+@pytest.fixture(scope="session")
+def runtime_prefix(docker_engine: Any, base_image: str) -> Iterator[str]:
+    """Below this prefix the stand-in is the platform's default runtime: Python and nothing else."""
+    prefix = f"nsml-test-{os.getpid()}/"
+    docker_engine.tag(base_image, f"{prefix}runtime-default", "latest")
+    yield prefix
+    docker_engine.remove_image(f"{prefix}runtime-default:latest")
+
+
 class Platform:
     """`nsmlctl up` in a folder of its own, and `nsmlctl` as its user types it."""
 
@@ -60,7 +99,9 @@ class Platform:
         self.folder = folder
         self.data = folder / "data"
         self.home = folder / "home"
-        self.environment = {**os.environ, "NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", **environment}
+        # Processes, unless a test wants containers: an engine of this machine is no part of the other tests.
+        own = {"NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", "NSML_RUNNER": "process"}
+        self.environment = {**os.environ, **own, **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def up(self, timeout: float = 60) -> None:
@@ -142,6 +183,12 @@ class Platform:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def make_platform() -> type[Platform]:
+    """For a file that needs a platform of its own making: folder and variables, not started yet."""
+    return Platform
 
 
 @pytest.fixture(scope="module")
