@@ -28,6 +28,8 @@ class Settings:
     #: PIP_… and the variables of proxies and certificates: what pip needs to reach its index
     pip: Mapping[str, str] = field(default_factory=dict)
     environment_bytes: int = 20 * 2**30  #: NSML_ENVIRONMENT_BYTES: disk for installed packages that no box uses
+    #: NSML_RUNTIMES: the folder of other Pythons that programs may name, NAME/bin/python each; empty: none
+    runtimes: Path | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -48,6 +50,7 @@ class Settings:
             confinement=confinement,
             pip={name: value for name, value in environment.items() if PIP_VARIABLES.fullmatch(name)},
             environment_bytes=_read_bytes(environment, "NSML_ENVIRONMENT_BYTES", cls.environment_bytes),
+            runtimes=Path(environment["NSML_RUNTIMES"]).absolute() if environment.get("NSML_RUNTIMES") else None,
         )
 
 

@@ -12,7 +12,10 @@ SCORING_LANE = 1
 
 @dataclass(frozen=True)
 class Waiting:
-    """A run in the line. `memory` in bytes, None for no claim; `queued_at` in unix seconds."""
+    """A run in the line. `memory` in bytes, None for no claim; `queued_at` in unix seconds.
+
+    `runtime`: only nodes with it among their images will do; None: any.
+    """
 
     run_id: int
     user_id: int
@@ -23,6 +26,7 @@ class Waiting:
     queued_at: float
     image: str = ""
     dataset: str | None = None
+    runtime: str | None = None
 
     @property
     def is_scoring(self) -> bool:
@@ -56,7 +60,12 @@ class NodeView:
 
     def could_hold(self, run: Waiting) -> bool:
         """Whether it fits on this node when nothing else runs there."""
-        return run.cpus <= self.cpus and run.gpus <= len(self.gpus) and (run.memory or 0) <= self.memory
+        fits = run.cpus <= self.cpus and run.gpus <= len(self.gpus) and (run.memory or 0) <= self.memory
+        return fits and self.offers(run)
+
+    def offers(self, run: Waiting) -> bool:
+        """Whether it has what the run's program runs in."""
+        return run.runtime is None or run.runtime in self.images
 
 
 def is_scoring(kind: RunKind) -> bool:
@@ -109,7 +118,8 @@ class Room:
     def fits(self, run: Waiting) -> bool:
         """Whether the run can start here now."""
         return (
-            run.cpus <= self.free_cpus(run.is_scoring)
+            self.node.offers(run)
+            and run.cpus <= self.free_cpus(run.is_scoring)
             and run.gpus <= self.usable_gpus
             and (run.memory or 0) <= self.free_memory
         )

@@ -2,12 +2,14 @@
 
 An entry maps a name, or a pattern with ``*`` and ``?``, to a target:
 
-    platform        the Python the worker itself runs in, with what is installed beside it
+    runtime:NAME    one of the platform's own runtimes; each machine says which of them it has
+    platform        the same as runtime:default
     python:PATH     another Python on the machines that run boxes
     docker:REF      a Docker image; only machines that run containers have it
     alias:NAME      what another entry says
 
 Operators' entries come before the shipped ones; an exact name comes before a pattern, a longer pattern before a shorter one.
+A runtime that no machine has is stood in for, and the participant is told.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from nsml_server.domain.names import is_visible, shown
 from nsml_server.errors import Invalid, UnknownImage
 
-PLATFORM, PYTHON, DOCKER, ALIAS = "platform", "python", "docker", "alias"
+PLATFORM, PYTHON, DOCKER, ALIAS, RUNTIME = "platform", "python", "docker", "alias", "runtime"
 DEFAULT = "default"
 IMAGE = "{image}"  # in a note: the word that was written
 MAX_NAME = 255  # characters of a Docker reference
@@ -31,6 +33,7 @@ NEAR = 3  # names suggested for one we do not know
 
 _NAME = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9._:/@+*?-]*", re.ASCII)
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*", re.ASCII)
+_RUNTIME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,20 @@ class Meaning:
         return self.target.removeprefix(f"{PYTHON}:") if self.target.startswith(f"{PYTHON}:") else None
 
     @property
+    def runtime(self) -> str | None:
+        """The name of one of the platform's runtimes; None for the default one, and for what is none."""
+        name = self.target.removeprefix(f"{RUNTIME}:")
+        return name if name not in (self.target, DEFAULT) else None
+
+    @property
     def reference(self) -> str | None:
         """The Docker reference, when it is one."""
         return self.target.removeprefix(f"{DOCKER}:") if self.target.startswith(f"{DOCKER}:") else None
 
 
 _INSTEAD = "{} is this platform's default Python; an operator can map it to a genuine one"
+# Which runtime is nearer to one that no machine has than the default.
+NEAREST = {"tf1.5": "tf1", "tf1": "tf1.5"}
 
 
 def _ships(runtime: str, *names: str) -> tuple[Entry, ...]:
@@ -79,12 +90,20 @@ def _ships(runtime: str, *names: str) -> tuple[Entry, ...]:
     return tuple(Entry(name, f"{ALIAS}:{runtime}", note, shipped=True) for name in names)
 
 
-# The four runtimes, and the images that code of 2018 to 2022 names.
+def _minors(stem: str, upto: int) -> tuple[str, ...]:
+    """Patterns for the first minor versions: not for 1.10 where 1.1 is meant."""
+    return tuple(f"{stem}{minor}.*" for minor in range(upto + 1))
+
+
+# The runtimes, and the images that code of 2018 to 2022 names.
 SHIPPED: tuple[Entry, ...] = (
-    Entry(DEFAULT, PLATFORM, shipped=True),
-    Entry("tf1", f"{ALIAS}:{DEFAULT}", _INSTEAD.format("tf1"), True),
-    Entry("keras2", f"{ALIAS}:{DEFAULT}", _INSTEAD.format("keras2"), True),
-    Entry("torch1", f"{ALIAS}:{DEFAULT}", _INSTEAD.format("torch1"), True),
+    *(Entry(name, f"{RUNTIME}:{name}", shipped=True) for name in (DEFAULT, "tf1", "tf1.5", "keras2", "torch1")),
+    *_ships(
+        "tf1.5",
+        *_minors("nsml/default_ml:tf-1.", 5),
+        *_minors("tensorflow/tensorflow:1.", 5),
+        "tensorflow/tensorflow:0.*",
+    ),
     *_ships(
         "tf1",
         "nsml/default_ml:tf-1*",
@@ -132,10 +151,11 @@ def check_entry(name: str, target: str, note: str) -> Entry:
 
 
 def check_target(target: str) -> str:
-    """The target, when it is one of the four kinds. Raises Invalid."""
+    """The target, when it is one of the five kinds. Raises Invalid."""
     kind, _, rest = target.partition(":")
     good = {
         PLATFORM: target == PLATFORM,
+        RUNTIME: bool(_RUNTIME.fullmatch(rest)),
         PYTHON: rest.startswith("/") and len(rest) <= 4096 and is_visible(rest) and ".." not in rest.split("/"),
         DOCKER: len(rest) <= MAX_NAME and bool(_REFERENCE.fullmatch(rest)),
         ALIAS: len(rest) <= MAX_NAME and bool(_NAME.fullmatch(rest)) and "*" not in rest and "?" not in rest,
@@ -143,7 +163,7 @@ def check_target(target: str) -> str:
     if not good.get(kind, False):
         raise Invalid(
             f"{shown(target)} is not a target of an image.",
-            hint="Write python:/path/to/python, docker:REFERENCE, alias:NAME or platform.",
+            hint="Write runtime:NAME, python:/path/to/python, docker:REFERENCE, alias:NAME or platform.",
         )
     return target
 
@@ -174,6 +194,19 @@ def resolve(table: Sequence[Entry], image: str) -> Meaning:
             return Meaning(image, entry.target, tuple(notes))
         word = entry.target.removeprefix(f"{ALIAS}:")
     raise Invalid(f"The image {shown(image)} is an alias that never ends.", hint="Ask the operator to mend the table.")
+
+
+def settle(table: Sequence[Entry], meaning: Meaning, offered: Set[str]) -> Meaning:
+    """The same, or what stands in for it when no machine has the runtime. `offered`: the runtimes that machines have."""
+    wanted = meaning.runtime
+    if wanted is None or wanted in offered:
+        return meaning
+    if wanted in NEAREST:
+        other = resolve(table, NEAREST[wanted])
+        if other.runtime is None or other.runtime in offered:
+            note = f"{wanted} is on no machine here; {NEAREST[wanted]} stands for it"
+            return Meaning(meaning.image, other.target, (*meaning.notes, note, *other.notes))
+    return Meaning(meaning.image, f"{RUNTIME}:{DEFAULT}", (*meaning.notes, _INSTEAD.format(wanted)))
 
 
 def find(table: Sequence[Entry], word: str) -> Entry | None:

@@ -71,7 +71,9 @@ def refusal(run: Waiting, nodes: Sequence[NodeView]) -> str | None:
     """
     if not nodes or any(node.could_hold(run) for node in nodes):
         return None
-    nearest = min(nodes, key=lambda node: _lost(run, node))
+    nearest = min((node for node in nodes if node.offers(run)), key=lambda node: _lost(run, node), default=None)
+    if nearest is None:
+        return f"it runs in {run.runtime}, which no machine has any more"
     memory = None if run.memory is None else min(run.memory, nearest.memory)
     asked = _shape(run.gpus, run.cpus, run.memory)
     fits = _shape(min(run.gpus, len(nearest.gpus)), min(run.cpus, nearest.cpus), memory)

@@ -42,10 +42,19 @@ def of_session(platform: Platform, tx: ReadTransaction, session: Session) -> Env
     return Environment(
         interpreter=meaning.interpreter,
         reference=meaning.reference,
+        runtime=meaning.runtime,
         requirements=needs.requirements,
         packages=needs.packages,
-        key=key_of(meaning.interpreter or meaning.reference, needs.requirements),
+        key=key_of(meaning.interpreter or meaning.reference or meaning.runtime, needs.requirements),
     )
+
+
+def runtime_of(platform: Platform, tx: ReadTransaction, image: str) -> str | None:
+    """The runtime a machine must have to run what names this image; None: any machine will do, or say what is wrong."""
+    try:
+        return images.resolve(platform, tx, image).runtime
+    except NsmlError:
+        return None
 
 
 def notes_of(platform: Platform, tx: ReadTransaction, session: Session) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nsml_server.domain import images
 from nsml_server.domain.images import Entry, Meaning
 from nsml_server.domain.names import shown
 from nsml_server.errors import Conflict, NotFound, UnknownImage
+from nsml_server.services import nodes
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import images as rows
@@ -43,12 +46,17 @@ def remove(tx: WriteTransaction, name: str) -> None:
 
 
 def resolve(platform: Platform, tx: ReadTransaction, word: str) -> Meaning:
-    """What a word means here. By the setting `unknown_images` one that nobody knows is the default, with a note.
+    """What a word means on the machines there are. By the setting `unknown_images` one that nobody knows is the default,
+    with a note.
 
     Raises:
         UnknownImage, Invalid: see domain.images.resolve.
     """
     entries = table(tx)
+    return images.settle(entries, _look_up(platform, entries, word), nodes.offered_runtimes(tx))
+
+
+def _look_up(platform: Platform, entries: Sequence[Entry], word: str) -> Meaning:
     try:
         return images.resolve(entries, word)
     except UnknownImage:

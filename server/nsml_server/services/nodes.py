@@ -28,6 +28,11 @@ def is_here(platform: Platform, node: Node) -> bool:
     return node.connected and node.seen_at >= platform.now() - platform.settings.lease
 
 
+def offered_runtimes(tx: ReadTransaction) -> frozenset[str]:
+    """The runtimes that some machine has. One that is away counts: it may come back."""
+    return frozenset(name for node in all_nodes(tx) for name in capacity_of(node).images)
+
+
 def default_gpus(tx: ReadTransaction) -> int:
     """1 where the platform has GPUs, else 0."""
     return int(any(capacity_of(node).gpus for node in all_nodes(tx)))

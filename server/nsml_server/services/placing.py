@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
@@ -9,13 +10,13 @@ import structlog
 from nsml_server.domain.capacity import Held, NodeView, Waiting
 from nsml_server.domain.placement import Decision, Placement, Wait, place
 from nsml_server.domain.states import RunState
-from nsml_server.services import endings, nodes, runs, tokens
+from nsml_server.services import endings, environments, nodes, runs, tokens
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import outbox
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Attempt, Node, Outgoing, Run
-from nsml_worker.contract import TASK_RUN
+from nsml_worker.contract import TASK_RUN, RunKind
 
 # Whoever used least in this time goes first.
 RECENT = 24 * 3600.0  # seconds
@@ -51,7 +52,9 @@ def hand_over_again(tx: WriteTransaction, run: Run) -> None:
 def _decide(platform: Platform, tx: ReadTransaction, waiting: Iterable[Run], known: Iterable[Node]) -> Decision:
     now = platform.now()
     views = _views(platform, known, run_rows.on_nodes(tx))
-    return place([_waiting(run) for run in waiting], views, run_rows.recent_use(tx, now - RECENT, now))
+    runtime = functools.cache(functools.partial(environments.runtime_of, platform, tx))
+    line = [_waiting(run, None if run.kind is RunKind.SCORE else runtime(run.image)) for run in waiting]
+    return place(line, views, run_rows.recent_use(tx, now - RECENT, now))
 
 
 def _carry_out(platform: Platform, tx: WriteTransaction, run: Run, node: Node, placement: Placement) -> None:
@@ -80,7 +83,7 @@ def _tell_why(platform: Platform, tx: WriteTransaction, waiting: Mapping[int, Ru
         runs.tell(platform, tx, waiting[run_id])
 
 
-def _waiting(run: Run) -> Waiting:
+def _waiting(run: Run, runtime: str | None) -> Waiting:
     return Waiting(
         run_id=run.id,
         user_id=run.user_id,
@@ -91,6 +94,7 @@ def _waiting(run: Run) -> Waiting:
         queued_at=run.queued_at,
         image=run.image,
         dataset=None if run.version is None else run.version.dataset.name,
+        runtime=runtime,
     )
 
 

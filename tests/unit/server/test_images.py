@@ -2,7 +2,7 @@
 
 import pytest
 
-from nsml_server.domain.images import SHIPPED, Entry, Meaning, check_entry, merge, resolve
+from nsml_server.domain.images import SHIPPED, Entry, Meaning, check_entry, merge, resolve, settle
 from nsml_server.errors import Invalid, UnknownImage
 
 # Images that code of 2018 to 2022 names, and the runtime that stands for each.
@@ -10,7 +10,8 @@ OF_THEIR_TIME = {
     "nsml/default_ml:latest": "default",
     "nsml/default_ml:cuda9": "default",
     "nsml/default_ml:cuda9_torch1.0": "torch1",
-    "nsml/default_ml:tf-1.4.1": "tf1",
+    "nsml/default_ml:tf-1.4.1": "tf1.5",
+    "nsml/default_ml:tf-1.11": "tf1",
     "nsml/ml:cuda9.0-cudnn7-tf-1.11torch0.4keras2.2": "keras2",
     "nsml/ml:cuda9.0-cudnn7-tf-1.11torch1.0keras2.2": "keras2",
     "nsml/pytorch:0.3.0-cuda8cudnn6-konlpy0.4-py3.6": "torch1",
@@ -18,7 +19,11 @@ OF_THEIR_TIME = {
     "nvcr.io/nvidia/pytorch:19.06-py3": "torch1",
     "nvcr.io/nvidia/pytorch:20.12-py3": "torch1",
     "pytorch/pytorch:1.6.0-cuda10.1-cudnn7-runtime": "torch1",
+    "tensorflow/tensorflow:0.12.1": "tf1.5",
+    "tensorflow/tensorflow:1.1.0": "tf1.5",
+    "tensorflow/tensorflow:1.5.1-gpu-py3": "tf1.5",
     "tensorflow/tensorflow:1.9.0-gpu-py3": "tf1",
+    "tensorflow/tensorflow:1.10.0": "tf1",
     "tensorflow/tensorflow:1.15.0-gpu-py3": "tf1",
     "claf/claf:latest": "torch1",
     "becxer/nsml:6": "default",
@@ -26,24 +31,51 @@ OF_THEIR_TIME = {
     "dacon/nia-tf:1.0": "tf1",
     "registry.navercorp.com/nsml/airush2020:pytorch1.5": "torch1",
     "tf1": "tf1",
+    "tf1.5": "tf1.5",
     "keras2": "keras2",
     "torch1": "torch1",
     "default": "default",
 }
-GENUINE = {runtime: f"python:/opt/{runtime}/bin/python" for runtime in ("default", "tf1", "keras2", "torch1")}
+RUNTIMES = ("default", "tf1", "tf1.5", "keras2", "torch1")
 
 
 @pytest.mark.parametrize(("image", "runtime"), OF_THEIR_TIME.items())
-def test_an_image_of_its_time_means_one_of_the_four_runtimes(image: str, runtime: str) -> None:
-    table = merge(Entry(name, target) for name, target in GENUINE.items())
-    assert resolve(table, image).target == GENUINE[runtime]
+def test_an_image_of_its_time_means_one_of_the_runtimes(image: str, runtime: str) -> None:
+    meaning = resolve(merge([]), image)
+    assert meaning.target == f"runtime:{runtime}"
+    assert meaning.runtime == (None if runtime == "default" else runtime)
+
+
+@pytest.mark.parametrize(("image", "runtime"), OF_THEIR_TIME.items())
+def test_what_an_operator_says_of_a_runtime_counts_for_all_that_mean_it(image: str, runtime: str) -> None:
+    table = merge(Entry(name, f"python:/opt/{name}/bin/python") for name in RUNTIMES)
+    assert resolve(table, image).target == f"python:/opt/{runtime}/bin/python"
 
 
 @pytest.mark.parametrize("image", OF_THEIR_TIME)
-def test_as_shipped_every_one_of_them_runs_on_the_platforms_python_and_says_so(image: str) -> None:
-    meaning = resolve(merge([]), image)
-    assert (meaning.target, meaning.interpreter, meaning.reference) == ("platform", None, None)
+def test_where_no_machine_has_runtimes_every_one_of_them_runs_on_the_platforms_python_and_says_so(image: str) -> None:
+    table = merge([])
+    meaning = settle(table, resolve(table, image), {"default"})
+    assert (meaning.target, meaning.interpreter, meaning.reference) == ("runtime:default", None, None)
     assert bool(meaning.notes) == (image != "default")
+
+
+@pytest.mark.parametrize(("image", "runtime"), OF_THEIR_TIME.items())
+def test_a_runtime_that_a_machine_has_is_taken(image: str, runtime: str) -> None:
+    table = merge([])
+    assert settle(table, resolve(table, image), set(RUNTIMES)) == resolve(table, image)
+
+
+def test_the_nearest_runtime_stands_in_and_the_participant_is_told() -> None:
+    table = merge([])
+    meaning = settle(table, resolve(table, "nsml/default_ml:tf-1.4.1"), {"default", "tf1"})
+    assert meaning.runtime == "tf1"
+    assert "tf1.5 is on no machine here; tf1 stands for it" in meaning.notes
+    own = merge([Entry("tf1", "python:/opt/tf1/bin/python", "ours")])
+    meaning = settle(own, resolve(own, "nsml/default_ml:tf-1.4.1"), {"default"})
+    assert meaning.interpreter == "/opt/tf1/bin/python"
+    assert meaning.notes[-1] == "ours"
+    assert settle(table, resolve(table, "keras2"), {"default", "tf1"}).runtime is None
 
 
 def test_a_note_names_the_word_that_was_written() -> None:
@@ -86,6 +118,8 @@ def test_aliases_that_go_round_in_a_circle_are_refused() -> None:
         ("a", "alias:nsml/*"),
         ("a", "ssh:host"),
         ("a", "platform:x"),
+        ("a", "runtime:"),
+        ("a", "runtime:../tf1"),
     ],
 )
 def test_an_entry_that_means_nothing_is_refused(name: str, target: str) -> None:
