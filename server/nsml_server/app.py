@@ -12,7 +12,19 @@ from nsml_server import health
 from nsml_server.agent import nodes as agent_nodes
 from nsml_server.agent import questions as agent_questions
 from nsml_server.agent import runs as agent_runs
-from nsml_server.api import accounts, answers, blobs, console, contents, datasets, forks, images, sessions, submissions
+from nsml_server.api import (
+    accounts,
+    answers,
+    blobs,
+    console,
+    contents,
+    datasets,
+    forks,
+    images,
+    scoring,
+    sessions,
+    submissions,
+)
 from nsml_server.api.bodies import JsonLimit
 from nsml_server.broker import CeleryBroker
 from nsml_server.clock import SystemClock
@@ -59,7 +71,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.dispatcher = Dispatcher(platform)
     answers.add_handlers(app)
     app.add_middleware(JsonLimit, limit=platform.settings.request_bytes)
-    for noun in (accounts, blobs, sessions, contents, forks, console, submissions, datasets, images):
+    for noun in (accounts, blobs, sessions, contents, forks, console, submissions, datasets, scoring, images):
         app.include_router(noun.router, prefix=CLIENT_API)
     for noun in (agent_nodes, agent_questions, agent_runs):
         app.include_router(noun.router, prefix=AGENT_API)

@@ -97,10 +97,10 @@ def check_requirement(text: str, where: str) -> str:
     return text
 
 
-def key_of(interpreter: str | None, requirements: Iterable[str]) -> str:
-    """Under which name an environment is kept: the same for the same interpreter and the same requirements in any order."""
+def key_of(python: str | None, requirements: Iterable[str]) -> str:
+    """Under which name an environment is kept: the same for the same Python and the same requirements in any order."""
     wanted = sorted({" ".join(item.split()).lower() for item in requirements})
-    return hashlib.sha256("\0".join([interpreter or "", *wanted]).encode()).hexdigest()
+    return hashlib.sha256("\0".join([python or "", *wanted]).encode()).hexdigest()
 
 
 def _setup_lines(setup: str | None, read: ReadText) -> tuple[list[_Line], list[str]]:

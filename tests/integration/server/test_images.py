@@ -26,10 +26,10 @@ def test_the_worker_is_given_the_interpreter_the_requirements_and_their_key(
     worker.hello()
     target = {"target": "python:/opt/tf1/bin/python", "note": "TensorFlow 1.5"}
     assert operator.call("PUT", "/images/tf1", json=target).status_code == 200
-    answer = run(mina, setup=b"#nsml: nsml/default_ml:tf-1.4.1\n" + SETUP, packages=b"g++ # for konlpy\n").json()
-    assert answer["image"] == "nsml/default_ml:tf-1.4.1"
+    answer = run(mina, setup=b"#nsml: nsml/default_ml:tf-1.11\n" + SETUP, packages=b"g++ # for konlpy\n").json()
+    assert answer["image"] == "nsml/default_ml:tf-1.11"
     alias, note, packages = answer["notes"]
-    assert "nsml/default_ml:tf-1.4.1" in alias
+    assert "nsml/default_ml:tf-1.11" in alias
     assert note == "TensorFlow 1.5."
     assert "g++" in packages
     assert mina.session(answer["name"])["notes"] == answer["notes"]
@@ -39,6 +39,23 @@ def test_the_worker_is_given_the_interpreter_the_requirements_and_their_key(
     assert wanted["packages"] == ["g++"]
     assert len(wanted["key"]) == 64
     assert wanted["unavailable"] == ""
+
+
+def test_a_runtime_of_the_platform_is_given_by_its_name_where_a_machine_has_it(mina: Any, worker: Any) -> None:
+    worker.hello(images=["default", "torch1"])
+    answer = run(mina, setup=b"#nsml: pytorch/pytorch:1.2-cuda10.0-cudnn7-runtime\n" + SETUP).json()
+    assert len(answer["notes"]) == 1
+    wanted = worker.take_one().spec["environment_of"]
+    assert (wanted["runtime"], wanted["interpreter"]) == ("torch1", None)
+
+
+def test_without_such_a_machine_the_default_stands_in_with_a_note_until_one_comes(mina: Any, worker: Any) -> None:
+    worker.hello()
+    answer = run(mina, setup=b"#nsml: keras2\n" + SETUP).json()
+    assert "platform's default Python" in answer["notes"][0]
+    worker.hello(images=["default", "keras2"])
+    assert mina.session(answer["name"])["notes"] == []
+    assert worker.take_one().spec["environment_of"]["runtime"] == "keras2"
 
 
 def test_a_folder_that_asks_for_nothing_gets_the_platforms_own(mina: Any, worker: Any) -> None:

@@ -8,6 +8,7 @@ from nsml_server.storage.tables.contents import Dataset, DatasetVersion, Holding
 from nsml_server.storage.tables.images import Image
 from nsml_server.storage.tables.people import Accepted, Node, Token, User
 from nsml_server.storage.tables.questions import Question
+from nsml_server.storage.tables.rescorings import Rescoring
 from nsml_server.storage.tables.work import (
     Attempt,
     Checkpoint,
@@ -15,6 +16,7 @@ from nsml_server.storage.tables.work import (
     Loan,
     Origin,
     Outgoing,
+    Product,
     Run,
     Session,
     Submission,
@@ -36,7 +38,9 @@ __all__ = [
     "Node",
     "Origin",
     "Outgoing",
+    "Product",
     "Question",
+    "Rescoring",
     "Run",
     "Session",
     "Submission",
