@@ -102,6 +102,12 @@ class NoPython(RunFailed):
     reason = EndReason.NO_PYTHON
 
 
+class PreparationStopped(RunFailed):
+    """The server asked for an end before the program was started."""
+
+    reason = EndReason.STOPPED
+
+
 class EnvironmentFailed(RunFailed):
     """pip could not install what the program asks for."""
 

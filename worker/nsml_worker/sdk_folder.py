@@ -8,9 +8,10 @@ from pathlib import Path
 from blake3 import blake3
 
 from nsml import _contract
-from nsml_worker import box_site, score
+from nsml_worker import box_site, box_tensorflow, score
 
 SCORE_FILE = "nsml_score.py"
+TENSORFLOW_FILE = "nsml_tensorflow.py"  # imported by box_site
 
 
 def write_sdk(folder: Path) -> Path:
@@ -32,6 +33,7 @@ def collect_files() -> dict[str, bytes]:
     sdk = Path(_contract.__file__).parent
     files = {f"nsml/{path.relative_to(sdk)}": path.read_bytes() for path in sdk.rglob("*.py")}
     files["sitecustomize.py"] = Path(box_site.__file__).read_bytes()
+    files[TENSORFLOW_FILE] = Path(box_tensorflow.__file__).read_bytes()
     files[SCORE_FILE] = Path(score.__file__).read_bytes()
     return files
 
