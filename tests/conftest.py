@@ -18,18 +18,19 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
+RUNTIMES = Path.home() / ".cache/nsmlctl/runtimes"
 ON_CI = os.environ.get("CI") == "true"
 NEEDS = {
     "browser": lambda: shutil.which("chromium") is not None,
     "redis": lambda: shutil.which("redis-server") is not None,
-    "tf1": lambda: (Path.home() / ".cache/nsmlctl-tf15/.ready").exists(),
+    "runtimes": lambda: all((RUNTIMES / path.stem / ".ready").exists() for path in (ROOT / "runtimes").glob("*.txt")),
     "frameworks": lambda: find_spec("torch") is not None and find_spec("tensorflow") is not None,
 }
 HINTS = {
     "browser": "apt-get install chromium",
     "redis": "apt-get install redis-server",
     "frameworks": "make frameworks",
-    "tf1": "make tf1",
+    "runtimes": "make runtimes",
 }
 
 for name in [name for name in os.environ if name.startswith(("NSML_", "NSMLCTL_"))]:
@@ -60,7 +61,8 @@ class Platform:
         self.folder = folder
         self.data = folder / "data"
         self.home = folder / "home"
-        self.environment = {**os.environ, "NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", **environment}
+        own = {"NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", "NSML_RUNTIMES": ""}
+        self.environment = {**os.environ, **own, **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def up(self, timeout: float = 60) -> None:
