@@ -4,15 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-TF1 := $(HOME)/.cache/nsmlctl-tf15
-TF1_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python) $(shell command -v python3.6))
-
+LOCAL := $(HOME)/.cache/nsmlctl/runtimes
 RUNTIMES ?= default tf1 tf1.5 keras2 torch1
 
-.PHONY: help setup demo test lint types format bench frameworks tf1 images lock clean
+.PHONY: help setup demo test lint types format bench frameworks runtimes tf1 images lock clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Python 3.11 and nothing else is assumed. Debian keeps the venv module in a package of its own.
 $(STAMP): pyproject.toml requirements.lock
@@ -47,18 +45,29 @@ format: $(STAMP) ## mend what ruff can mend
 bench: $(STAMP) ## print the table of ratios against floors and peers
 	$(BIN)/python -m benchmarks
 
+# tf-keras gives TensorFlow 2's v1 mode its tf.layers. It asks for the package of the other name, which is the same one.
 frameworks: $(STAMP) ## add torch and TensorFlow to .venv, for examples/kin_torch and examples/kin_tensorflow
 	$(BIN)/pip install --quiet -c requirements.lock -e '.[dev,frameworks]'
+	$(BIN)/pip install --quiet --no-deps 'tf-keras==2.21.*'
 
-# Its wheels are for Python 3.6 only; indexes of one's own may offer some that such an old pip refuses.
-tf1: ## make ~/.cache/nsmlctl-tf15: TensorFlow 1.5 on Python 3.6, for programs of 2018 (TF1_PYTHON=/path/to/python3.6)
-	@[ -f $(TF1)/.ready ] || { \
-		[ -n "$(TF1_PYTHON)" ] || { echo "Python 3.6 is needed; say where: make tf1 TF1_PYTHON=/path/to/python3.6" >&2; exit 1; }; \
-		export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS=; \
-		$(TF1_PYTHON) -m venv --clear $(TF1) \
-		&& $(TF1)/bin/pip install --quiet "pip<22" "setuptools<60" \
-		&& $(TF1)/bin/pip install --quiet "wheel<0.38" tensorflow==1.5.0 "numpy<1.17" "protobuf<3.20" \
-		&& touch $(TF1)/.ready; }
+runtimes: $(patsubst docker/runtimes/%.txt,$(LOCAL)/%/.ready,$(wildcard docker/runtimes/*.txt)) ## make the frameworks of 2018 to 2020, each with its Python, where `nsmlctl up` finds them
+
+tf1: $(LOCAL)/tf1.5/.ready ## make the oldest of them only: TensorFlow 1.5 on Python 3.6
+
+# Old wheels are for old Pythons only; indexes of one's own may offer some that such an old pip refuses. In a box the SDK is
+# at /sdk: the line in site-packages is for children of a program that drop PYTHONPATH.
+$(LOCAL)/%/.ready: docker/runtimes/%.txt
+	@version=$$(sed -n 's/^# Python //p' $<); \
+		python=$$(ls $(HOME)/.pyenv/versions/$$version.*/bin/python 2>/dev/null | head -1); \
+		python=$${python:-$$(command -v python$$version)} \
+		|| { echo "The runtime $* needs Python $$version, by pyenv or on the PATH." >&2; exit 1; }; \
+		echo "Making $(LOCAL)/$* (once; half a minute) …"; \
+		export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1; \
+		$$python -m venv --clear $(@D) \
+		&& $(@D)/bin/python -m pip install --quiet "pip<22" "setuptools<60" "wheel<0.38" \
+		&& $(@D)/bin/python -m pip install --quiet -r $< \
+		&& echo /sdk > $(@D)/lib/python$$version/site-packages/nsml_sdk.pth \
+		&& touch $@
 
 images: ## build the Docker images of docker-compose.yml and the runtimes (RUNTIMES="default tf1" a choice, CUDA=1 for GPUs)
 	@CUDA="$(CUDA)" docker/images.sh $(RUNTIMES)

@@ -23,12 +23,14 @@ import pytest
 from nsml_worker.containers.engine import knock
 
 ROOT = Path(__file__).parents[1]
+RUNTIMES = Path.home() / ".cache/nsmlctl/runtimes"
+RECIPES = ROOT / "docker/runtimes"
 ON_CI = os.environ.get("CI") == "true"
 NEEDS = {
     "browser": lambda: shutil.which("chromium") is not None,
     "redis": lambda: shutil.which("redis-server") is not None,
     "postgres": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
-    "tf1": lambda: (Path.home() / ".cache/nsmlctl-tf15/.ready").exists(),
+    "runtimes": lambda: all((RUNTIMES / path.stem / ".ready").exists() for path in RECIPES.glob("*.txt")),
     "frameworks": lambda: find_spec("torch") is not None and find_spec("tensorflow") is not None,
 }
 HINTS = {
@@ -36,7 +38,7 @@ HINTS = {
     "redis": "apt-get install redis-server",
     "postgres": "apt-get install postgresql",
     "frameworks": "make frameworks",
-    "tf1": "make tf1",
+    "runtimes": "make runtimes",
 }
 
 for name in [name for name in os.environ if name.startswith(("NSML_", "NSMLCTL_"))]:
@@ -100,7 +102,7 @@ class Platform:
         self.data = folder / "data"
         self.home = folder / "home"
         # Processes, unless a test wants containers: an engine of this machine is no part of the other tests.
-        own = {"NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", "NSML_RUNNER": "process"}
+        own = {"NSMLCTL_HOME": str(self.home), "NSML_USER": "mina", "NSML_RUNNER": "process", "NSML_RUNTIMES": ""}
         self.environment = {**os.environ, **own, **environment}
         self.process: subprocess.Popen[bytes] | None = None
 

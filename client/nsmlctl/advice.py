@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from nsmlctl.guards import PAUSED, TRAIN, asks_for_mode, steps_of
 from nsmlctl.manifest import Manifest
 
 MAX_FILES, MAX_SIZE = 300, 1_000_000  # programs of a folder that are read, and bytes of each
@@ -40,7 +41,7 @@ def advise(entry: str, programs: Mapping[str, str]) -> list[str]:
         tree = _parsed(source)
         if tree is not None:
             _look(tree, seen)
-    return [*_about_calls(entry, seen), *_about_options(entry, seen)]
+    return [*_about_calls(entry, seen), *_about_options(entry, seen), *_about_guard(entry, programs, seen)]
 
 
 def _about_calls(entry: str, seen: Seen) -> Iterator[str]:
@@ -73,6 +74,27 @@ def _about_options(entry: str, seen: Seen) -> Iterator[str]:
         f"{entry} does not know the option {' nor '.join('--' + name for name in missing)}. {when} adds `{given}` "
         f"and would end there. Add: {'; '.join(lines[name] for name in missing)}"
     )
+
+
+def _about_guard(entry: str, programs: Mapping[str, str], seen: Seen) -> Iterator[str]:
+    """At most one: training that a submit would walk into, or a mode that nobody looks at."""
+    trees = {path: tree for path, source in programs.items() if (tree := _parsed(source)) is not None}
+    steps = steps_of(trees[entry])
+    paused = next((number for number, step in enumerate(steps) if step.what == PAUSED), None)
+    open_training = [(number, step) for number, step in enumerate(steps) if step.what == TRAIN and not step.guarded]
+    if paused is None or not open_training:
+        return
+    number, first = open_training[0]
+    if number < paused:
+        yield (
+            f"{entry} trains before it calls nsml.paused (line {first.line}), so a submit would train first. "
+            "Call nsml.paused before the training, or put above the training: if config.mode == 'train':"
+        )
+    elif "mode" in seen.names and not any(map(asks_for_mode, trees.values())):
+        yield (
+            f"{entry} takes --mode and never looks at it, so it trains in every mode (line {first.line}). "
+            "Add above the training: if config.mode == 'train':"
+        )
 
 
 def _parsed(source: str) -> ast.Module | None:

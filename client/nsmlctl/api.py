@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from nsmlctl.exchange import Exchange, Json, with_query
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from nsmlctl.references import SessionReference
 
 LONG_POLL = 20  # seconds the server may hold back the answer about a submission
+
+
+class Incoming(NamedTuple):
+    """A file as it arrives, and the hash that the server announced with it, if any."""
+
+    chunks: Iterator[bytes]
+    digest: str | None = None
 
 
 class Api(Exchange):
@@ -151,9 +158,17 @@ class Api(Exchange):
         """The tree that was uploaded with the session."""
         return self._json("GET", reference.path("/code"), query=reference.query())
 
-    def code_file(self, reference: SessionReference, path: str) -> Iterator[bytes]:
+    def code_file(self, reference: SessionReference, path: str) -> Incoming:
         """The bytes of one file of it."""
-        return self._bytes(reference.path(f"/code/{quote(path)}"), reference.query())
+        return self._file(reference.path(f"/code/{quote(path)}"), reference.query())
+
+    def products(self, reference: SessionReference) -> Json:
+        """What the program wrote, as {files: [[path, size], …], left_out: [[path, why], …]}; both empty until it has ended."""
+        return self._json("GET", reference.path("/files"), query=reference.query())
+
+    def product_file(self, reference: SessionReference, path: str) -> Incoming:
+        """The bytes of one of these files."""
+        return self._file(reference.path(f"/files/{quote(path)}"), reference.query())
 
     def checkpoints(self, reference: SessionReference) -> list[Json]:
         """Oldest first."""
@@ -163,10 +178,10 @@ class Api(Exchange):
         """The files of a checkpoint. Raises Forbidden when the organiser lets nobody take models home."""
         return self._json("GET", reference.path(f"/checkpoints/{quote(name, safe='')}/tree"), query=reference.query())
 
-    def checkpoint_file(self, reference: SessionReference, name: str, path: str) -> Iterator[bytes]:
+    def checkpoint_file(self, reference: SessionReference, name: str, path: str) -> Incoming:
         """The bytes of one file of it."""
         tail = f"/checkpoints/{quote(name, safe='')}/{quote(path)}"
-        return self._bytes(reference.path(tail), reference.query())
+        return self._file(reference.path(tail), reference.query())
 
     def remove_checkpoints(self, reference: SessionReference, pattern: str) -> list[str]:
         """The names that were removed; `*` and `?` in the pattern stand for any letters and for one."""
@@ -180,21 +195,22 @@ class Api(Exchange):
 
     # -- submissions
 
-    def submit(self, reference: SessionReference, checkpoint: str | None, key: str) -> Json:
+    def submit(self, reference: SessionReference, wish: Json, key: str) -> Json:
         """Without a checkpoint the server takes the best by the board's metric."""
-        path = reference.path("/submissions")
-        return self._json("POST", path, {"checkpoint": checkpoint}, key=key, query=reference.query())
+        return self._json("POST", reference.path("/submissions"), wish, key=key, query=reference.query())
 
-    def rehearse(self, reference: SessionReference, checkpoint: str | None, key: str) -> Json:
-        """A submit on the dataset's sample, without a score. A route of its own: where it is missing, nothing is submitted."""
-        return self._json(
-            "POST", reference.path("/rehearsals"), {"checkpoint": checkpoint}, key=key, query=reference.query()
-        )
+    def rehearse(self, reference: SessionReference, wish: Json, key: str) -> Json:
+        """A submit on the dataset's sample. A route of its own: where it is missing, nothing is submitted."""
+        return self._json("POST", reference.path("/rehearsals"), wish, key=key, query=reference.query())
 
-    def submission(self, number: int, *, seen: int | None = None) -> Json:
-        """With `seen`, answers when the submission's version is another one, or after LONG_POLL seconds."""
-        query = {"wait": LONG_POLL, "seen": seen} if seen is not None else {}
+    def submission(self, number: int, *, seen: int | None = None, wait: int = LONG_POLL) -> Json:
+        """With `seen`, answers when the submission's version is another one, or after `wait` seconds."""
+        query = {"wait": wait, "seen": seen} if seen is not None else {}
         return self._json("GET", f"/submissions/{number}", query=query)
+
+    def rehearsal_log(self, number: int, offset: int) -> Iterator[bytes]:
+        """What the program wrote in a rehearsal, from this byte on."""
+        return self._exchange("GET", f"/submissions/{number}/log?offset={offset}", stream=True).chunks
 
     # -- datasets
 
@@ -222,13 +238,27 @@ class Api(Exchange):
         """Replaces what is said of it; its files stay."""
         return self._json("PATCH", f"/datasets/{quote(name, safe='')}", wish)
 
+    def dataset_problems(self, name: str, last: int) -> list[Json]:
+        """What its evaluation and its loader failed at, the latest first; to its owner."""
+        return list(self._json("GET", f"/datasets/{quote(name, safe='')}/problems", query={"last": last})["problems"])
+
+    def rescore(self, name: str, wish: Json) -> Json:
+        """{rescorings, left_out}. Not repeated: a second request would find nothing left to begin."""
+        return self._json("POST", f"/datasets/{quote(name, safe='')}/rescore", wish, repeat=False)
+
+    def rescorings(self, name: str, *, after: int) -> list[Json]:
+        """Those with a larger id, newest first."""
+        query = {"after": after, "last": 10_000}
+        return list(self._json("GET", f"/datasets/{quote(name, safe='')}/rescorings", query=query)["rescorings"])
+
     def dataset_tree(self, name: str) -> Json:
         """Its files, to whoever may see them."""
         return self._json("GET", f"/datasets/{quote(name, safe='')}/tree")
 
-    def dataset_file(self, name: str, path: str) -> Iterator[bytes]:
+    def dataset_file(self, name: str, path: str) -> Incoming:
         """The bytes of one file of it."""
-        return self._bytes(f"/datasets/{quote(name, safe='')}/files/{quote(path)}", {})
+        return self._file(f"/datasets/{quote(name, safe='')}/files/{quote(path)}", {})
 
-    def _bytes(self, path: str, query: dict[str, str]) -> Iterator[bytes]:
-        return self._exchange("GET", with_query(path, query), stream=True).chunks
+    def _file(self, path: str, query: dict[str, str]) -> Incoming:
+        response = self._exchange("GET", with_query(path, query), stream=True)
+        return Incoming(response.chunks, response.headers.get("etag", "").strip('"') or None)

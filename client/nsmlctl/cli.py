@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "command": ("command", "Print the command a session was started with."),
     "inspect": ("inspect", "Show the state of a session's process."),
     "pull": ("pull", "Fetch the source a session was started with, into the folder PATH."),
-    "download": ("download", "Fetch files of a session's folder /app."),
+    "download": ("download", "Fetch what a program wrote in /app into the folder PATH, once it has ended."),
     "dataset": ("dataset", "Push and list datasets, show their boards."),
     "login": ("login", "Log in to a platform."),
     "logout": ("logout", "Forget the login of this machine."),

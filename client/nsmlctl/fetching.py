@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import click
+
+from nsmlctl.api import Incoming
 from nsmlctl.errors import BadUsage, CannotUpload, NsmlctlError
 from nsmlctl.manifest import check_name
 from nsmlctl.output import plain, size_text, tell
 
 Json = dict[str, Any]
-Read = Callable[[str], Iterator[bytes]]
+Read = Callable[[str], Incoming]
 
 
 def fetch_tree(tree: Json, read: Read, target: Path, *, force: bool, verbose: bool = False) -> list[str]:
-    """Write every file of the tree below `target`, each whole or not at all; returns their paths.
+    """Write every file of the tree below `target`, each whole or not at all; returns their paths. A terminal shows a bar.
 
     Raises:
         BadUsage: a file of this name is there already, and `force` is not given. Nothing is written then.
@@ -27,10 +32,13 @@ def fetch_tree(tree: Json, read: Read, target: Path, *, force: bool, verbose: bo
     if not force:
         refuse_existing(target, [path for path, _ in files])
     target.mkdir(parents=True, exist_ok=True)
-    for path, entry in files:
-        write_whole(below(target, path), read(path), str(entry["hash"]), int(entry.get("mode", 0o644)))
-        if verbose:
-            tell(f"{plain(path)} {size_text(entry['size'])}")
+    with _shown(files) as progress:
+        for path, entry in files:
+            place, incoming = below(target, path), read(path)
+            digest = str(entry.get("hash") or incoming.digest or "")
+            write_whole(place, _counted(incoming.chunks, progress), digest, int(entry.get("mode", 0o644)))
+            if verbose:
+                tell(f"{plain(path)} {size_text(entry['size'])}")
     return [path for path, _ in files]
 
 
@@ -83,3 +91,21 @@ def write_whole(path: Path, chunks: Iterator[bytes], digest: str, mode: int) -> 
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _shown(files: list[tuple[str, Json]]) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    total = sum(int(entry["size"]) for _, entry in files)
+    label = f"Fetching {len(files)} files ({size_text(total)})"
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _counted(chunks: Iterator[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        progress(len(chunk))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from nsmlctl.api import Api
+from nsmlctl.api import LONG_POLL, Api
 from nsmlctl.errors import CutOff, ServerAway
 from nsmlctl.output import tell
 from nsmlctl.references import SessionReference
@@ -54,13 +54,30 @@ def follow_log(api: Api, reference: SessionReference, write: Callable[[bytes], N
             return
 
 
-def follow_submission(api: Api, submission: Json, pause: Pause) -> Iterator[Json]:
-    """The submission as it is now, and again after every change; the last one is final."""
+def follow_submission(api: Api, submission: Json, pause: Pause, wait: int = LONG_POLL) -> Iterator[Json]:
+    """The submission as it is now, and again after every change or `wait` seconds; the last one is final."""
     while True:
         yield submission
         if submission["final"]:
             return
-        submission = patiently(partial(api.submission, submission["id"], seen=submission["version"]), pause)
+        submission = patiently(partial(api.submission, submission["id"], seen=submission["version"], wait=wait), pause)
+
+
+class RehearsalLog:
+    """The log of a rehearsal, written as it grows."""
+
+    def __init__(self, api: Api, number: int, write: Callable[[bytes], None]) -> None:
+        self._api, self._number, self._write = api, number, write
+        self._offset = 0
+
+    def catch_up(self) -> None:
+        """Write what is new. What a broken connection kept back comes with the next call."""
+        try:
+            for chunk in self._api.rehearsal_log(self._number, self._offset):
+                self._write(chunk)
+                self._offset += len(chunk)
+        except (ServerAway, CutOff):
+            return
 
 
 def is_prepared(session: Json) -> bool:

@@ -97,12 +97,18 @@ def session_row(session: Json, now: datetime) -> tuple[str, ...]:
         ago(session.get("created_at"), now),
         session.get("args") or "",
         painted_status(str(session.get("status", ""))),
-        short_summary(session.get("summary") or {}),
+        short_summary(with_score(session)),
         session.get("memo") or origin_text(session),
         str(session.get("checkpoints", 0)),
         size_text(session.get("size", 0)),
         str(session.get("type", "normal")),
     )
+
+
+def with_score(session: Json) -> Json:
+    """What was reported, and the best score that a submit earned; a value that the program calls `score` itself gives way."""
+    summary, score = session.get("summary") or {}, session.get("score")
+    return summary if score is None else {**summary, "score": float(score)}
 
 
 def origin_text(session: Json) -> str:

@@ -6,6 +6,7 @@ import re
 
 from nsmlctl.api import Api
 from nsmlctl.errors import NotFound
+from nsmlctl.output import tell
 from nsmlctl.references import SessionReference, parse_session
 from nsmlctl.workplace import Workplace
 
@@ -17,8 +18,15 @@ def has_wildcard(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-def choose_sessions(api: Api, place: Workplace, texts: tuple[str, ...]) -> list[SessionReference]:
+FITTING = "A pattern is a whole name, like 'kin_phase1/*' or 'kin_phase1/1?'; `nsmlctl ps -a` lists the names."
+
+
+def choose_sessions(
+    api: Api, place: Workplace, texts: tuple[str, ...], *, skip: bool = False
+) -> list[SessionReference]:
     """What was typed, in that order, each session once; wildcards are looked up among one's own sessions.
+
+    `skip`: a wildcard that fits nothing is told, and the others count.
 
     Raises:
         BadUsage: a text without a wildcard is no session.
@@ -33,7 +41,10 @@ def choose_sessions(api: Api, place: Workplace, texts: tuple[str, ...]) -> list[
         own = own if own is not None else [str(session["name"]) for session in api.sessions(every=True)]
         fitting = fitting_names(text, own, place.last_dataset())
         if not fitting:
-            raise NotFound(f"No session of yours fits '{text}'.", "`nsmlctl ps -a` lists them all.")
+            missing = NotFound(f"No session of yours fits '{text}'.", FITTING)
+            if not skip:
+                raise missing
+            tell(f"Skipped: {missing}")
         chosen.update({parse_session(name): None for name in fitting})
     return list(chosen)
 

@@ -26,6 +26,7 @@ ENV_DATASET_NAME = "NSML_DATASET_NAME"
 ENV_DATASET_PATH = "NSML_DATASET_PATH"
 ENV_GPU_NUM = "NSML_GPU_NUM"
 ENV_CHECKPOINT = "NSML_CHECKPOINT"
+ENV_BATCH = "NSML_BATCH"  # predict: rows given to one call of infer, a positive integer; absent: the SDK's own number
 # Only in a session with several datasets: their folders joined by os.pathsep, in the order asked for. DATASET_PATH is a
 # list then; ENV_DATASET_PATH still names the first.
 ENV_DATASET_PATHS = "NSML_DATASET_PATHS"

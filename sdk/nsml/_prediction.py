@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nsml._session import Session
 
-#: Rows of a list given to one call of infer, as NSML did from December 2018.
+#: Rows of a list given to one call of infer, as NSML did from December 2018, unless the submit asked for another number.
 CHUNK = 2500
 _LOADER_MODULE = "data_loader"
 _UNFINISHED = ".writing"
@@ -120,8 +120,9 @@ def split_rows(rows: "Any") -> "Iterator[Tuple[Tuple[Any, ...], Optional[int]]]"
     if isinstance(rows, tuple):
         yield rows, None
     elif isinstance(rows, list):
-        for start in range(0, len(rows), CHUNK):
-            chunk = rows[start : start + CHUNK]
+        size = int(os.getenv(_contract.ENV_BATCH, "0")) or CHUNK
+        for start in range(0, len(rows), size):
+            chunk = rows[start : start + size]
             yield (chunk,), len(chunk)
     else:
         yield (rows,), None

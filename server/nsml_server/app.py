@@ -23,6 +23,7 @@ from nsml_server.api import (
     forks,
     images,
     nodes,
+    scoring,
     sessions,
     submissions,
 )
@@ -72,7 +73,21 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.dispatcher = Dispatcher(platform)
     answers.add_handlers(app)
     app.add_middleware(JsonLimit, limit=platform.settings.request_bytes)
-    for noun in (accounts, blobs, sessions, contents, forks, console, submissions, datasets, images, nodes, credits):
+    nouns = (
+        accounts,
+        blobs,
+        sessions,
+        contents,
+        forks,
+        console,
+        submissions,
+        datasets,
+        scoring,
+        images,
+        nodes,
+        credits,
+    )
+    for noun in nouns:
         app.include_router(noun.router, prefix=CLIENT_API)
     for noun in (agent_nodes, agent_questions, agent_runs):
         app.include_router(noun.router, prefix=AGENT_API)

@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     """Files of one checkpoint."""
     checkpoints: Count = 10_000
     """Checkpoints of one session."""
+    product_bytes: Bytes = 1 * GIB
+    """Bytes of the files a program leaves behind besides checkpoints."""
+    product_files: Count = 1_000
+    """How many of them."""
     prediction_bytes: Bytes = 1 * GIB
     """Bytes of one prediction file."""
     stream_bytes: Bytes = 4 * GIB

@@ -22,7 +22,8 @@ from nsml_worker.errors import OutputMissing
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache
 from nsml_worker.memory_server import MemoryServer
-from nsml_worker.process_runner import ProcessRunner, probe
+from nsml_worker.probing import probe
+from nsml_worker.process_runner import ProcessRunner
 from nsml_worker.run import collect
 from nsml_worker.runner import MemoryRunner, Program, Runner
 from nsml_worker.sdk_folder import write_sdk

@@ -1,19 +1,14 @@
 """The pages as people see them: a real browser looks while programs run, and nothing complains."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 KIN = Path(__file__).parents[2] / "examples/kin"
 pytestmark = pytest.mark.browser
-SWITCHES = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 LANDED = 60_000  # milliseconds within which a score, a line or a point has to appear
 
 
@@ -25,47 +20,6 @@ def trained(platform: Any) -> str:
     assert platform.wait_for(name)["state"] == "exited"
     platform.ctl("submit", name, platform.json("model", "ls", name)["checkpoints"][0]["name"])
     return name
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Debian's browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=SWITCHES)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Any, platform: Any) -> Iterator[Any]:
-    """A fresh browser. What its console complains of, and what its content policy refuses, fails the test."""
-    context = chromium.new_context(base_url=platform.login["url"], locale="en-GB")
-    tab = context.new_page()
-    complaints: list[str] = []
-    elsewhere: list[str] = []
-    tab.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on(
-        "request",
-        lambda request: None if request.url.startswith(platform.login["url"]) else elsewhere.append(request.url),
-    )
-    tab.add_init_script(
-        "document.addEventListener('securitypolicyviolation', e => console.error('refused: ' + e.violatedDirective))"
-    )
-    yield tab
-    context.close()
-    assert complaints == []
-    assert elsewhere == []
-
-
-@pytest.fixture
-def mine(page: Any, platform: Any) -> Any:
-    """The same, logged in."""
-    page.goto("/login?next=/sessions")
-    page.fill("#token", platform.login["token"])
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/sessions")
-    return page
 
 
 def test_the_board_moves_by_itself_when_a_score_lands(page: Any, platform: Any, trained: str) -> None:

@@ -3,16 +3,21 @@
 `cases` hold programs that go wrong, or try to cheat; `nsml` holds one convention of 2017 to 2022 each. expect.toml:
 
     dataset = "tiny"        its folder below datasets or nsml_datasets; "" runs without one
-    [train]                 state; message, log, said (by `run`): texts that must come; arguments (of `run`); checkpoints; summary
+    [train]                 state; message, log, said (by `run`): texts that must come; arguments (of `run`); checkpoints; summary;
+                            files, what it left beside its code, and left_out
+    [again], [fork]         the same program once more, or from its newest checkpoint: as [train]; {session} is the first one's name
+    [infer]                 its model served: asked, an expression, and answer, what the console shows
     [submit]                state, score or below, phase, message, checkpoint; refused; hidden: texts that must not come
 """
 
 import json
 import os
 import sqlite3
+import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -75,19 +80,31 @@ def walks(platform: Any, request: pytest.FixtureRequest) -> Iterator[dict[str, F
 
 def walk(platform: Any, case: Path) -> None:
     expected = expectation(case)
+    if expected.get("needs") == "frameworks" and find_spec("torch") is None:
+        assert os.environ.get("CI") != "true", "make frameworks"
+        pytest.skip("torch is missing here: make frameworks")
     if needs_a_sealed_box(expected) and platform.json("status")["confinement"] not in ("bubblewrap", "namespace"):
         assert os.environ.get("CI") != "true", "this machine cannot seal a box"
         pytest.skip("this machine cannot seal a box: install bubblewrap or run as root")
     name = start(platform, case, expected)
     check_training(platform, name, expected["train"])
+    if "again" in expected:
+        check_training(
+            platform, start(platform, case, {**expected, "train": expected["again"]}, name), expected["again"]
+        )
+    if "fork" in expected:
+        words = platform.json("fork", name, *expected["fork"].get("arguments", []))
+        check_training(platform, words["name"], expected["fork"])
+    if "infer" in expected:
+        check_answers(platform, name, expected["infer"])
     if "submit" in expected:
         check_submit(platform, name, expected["submit"], expected["dataset"])
 
 
-def start(platform: Any, case: Path, expected: dict[str, Any]) -> str:
-    """The session's name, once `run` said what it has to say."""
+def start(platform: Any, case: Path, expected: dict[str, Any], session: str = "") -> str:
+    """The session's name, once `run` said what it has to say. `session`: one that the arguments speak of."""
     dataset = ["-d", expected["dataset"]] if expected["dataset"] else []
-    arguments = expected["train"].get("arguments", [])
+    arguments = [word.replace("{session}", session) for word in expected["train"].get("arguments", [])]
     done = platform.ctl("run", *dataset, "-m", case.name, *arguments, "-j", cwd=case, check=False)
     name: str = json.loads(done.stdout)["name"]
     check_holds(done.stderr, expected["train"].get("said", []))
@@ -138,6 +155,23 @@ def check_training(platform: Any, name: str, expected: dict[str, Any]) -> None:
     check_holds(log, expected.get("log", []))
     assert session["checkpoints"] == expected.get("checkpoints", session["checkpoints"])
     assert expected.get("summary", {}).items() <= session["summary"].items()
+    if "files" in expected:
+        kept = json.loads(ask(platform, f"/sessions/{name}/files"))
+        assert [path for path, _ in kept["files"]] == expected["files"]
+        assert [path for path, _ in kept["left_out"]] == expected.get("left_out", [])
+
+
+def check_answers(platform: Any, name: str, expected: dict[str, Any]) -> None:
+    """A served model answers until it is stopped; nothing is asked before it has been loaded."""
+    served = platform.json("infer", name)["name"]
+    asked = platform.ctl("exec", served, expected["asked"], check=False)
+    until = time.monotonic() + 60
+    while asked.returncode and time.monotonic() < until:
+        time.sleep(0.2)
+        asked = platform.ctl("exec", served, expected["asked"], check=False)
+    assert asked.stdout.strip() == expected["answer"], asked.stderr
+    platform.ctl("stop", served)
+    assert platform.wait_for(served)["state"] == "stopped"
 
 
 def check_submit(platform: Any, name: str, expected: dict[str, Any], dataset: str) -> None:
@@ -170,7 +204,10 @@ def test_every_signature_of_those_years_is_in_a_program(convention: str) -> None
 def test_when_all_have_ended_nothing_is_left_running(platform: Any, walks: dict[str, Future[None]]) -> None:
     wait(walks.values())
     assert all(session["final"] for session in json.loads(ask(platform, "/sessions?all=1&last=1000"))["sessions"])
-    assert not list((platform.data / "worker/boxes").iterdir())
+    until = time.monotonic() + 20  # the end is told first, and the box is cleaned after it
+    while (boxes := list((platform.data / "worker/boxes").iterdir())) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not boxes
     with sqlite3.connect(f"file:{platform.data / 'nsml.sqlite'}?mode=ro", uri=True) as rows:
         states = {state for (state,) in rows.execute("SELECT DISTINCT state FROM runs")}
     assert states <= {"exited", "failed", "stopped"}

@@ -17,10 +17,11 @@ from nsml_worker.containers.runner import DockerRunner
 from nsml_worker.containers.site import DEFAULT, ImageSite
 from nsml_worker.environments import Environments
 from nsml_worker.errors import EngineFailed
-from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache
-from nsml_worker.process_runner import ProcessRunner, choose_confinement
+from nsml_worker.probing import choose_confinement
+from nsml_worker.process_runner import ProcessRunner
 from nsml_worker.runner import Runner, describe_node
+from nsml_worker.runtimes import find_runtimes
 from nsml_worker.sdk_folder import write_sdk
 from nsml_worker.server_api import HttpNode
 from nsml_worker.settings import Settings
@@ -81,9 +82,9 @@ def make_docker_runner(settings: Settings, sdk: Path) -> Runner:
 
 def make_process_runner(settings: Settings, sdk: Path) -> Runner:
     """A runner with processes."""
-    images = {"default": Interpreter.current()}
+    images = find_runtimes(settings.runtimes)
     confinement = choose_confinement(settings.confinement, images, sdk, settings.data / "probe")
-    log.info("confinement", chosen=confinement.name)
+    log.info("confinement", chosen=confinement.name, runtimes=sorted(images))
     boxes = settings.data / "boxes"
     environments = Environments(
         settings.data / "environments",

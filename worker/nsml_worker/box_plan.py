@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ from nsml_worker.confinement import Bind, Confinement, Plan
 from nsml_worker.contract import RunKind, RunSpec
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.run import SCORE_PROGRAM
+from nsml_worker.runtimes import TF1_ON_2
 from nsml_worker.sdk_folder import SCORE_FILE
 
 APP, HOME, SCRATCH, SDK = "/app", "/nsml", "/tmp", "/sdk"  # noqa: S108  paths in the box
+ENV_TENSORFLOW = "NSML_TENSORFLOW"  # read by box_site
 FETCHED = f"{HOME}/{sdk_contract.FETCHED}"
 
 # Of the node, what any program needs. Nothing here names a person's folder or a service's socket.
@@ -106,9 +109,14 @@ def make_environment(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[s
         **{name: value for name, value in spec.environment.items() if name in _NAMES},
         sdk_contract.ENV_HOME: see(HOME),
     }
+    if spec.environment_of is not None and spec.environment_of.runtime == TF1_ON_2:
+        environment[ENV_TENSORFLOW] = "1"
     if spec.dataset is not None:
         environment[sdk_contract.ENV_DATASET_NAME] = spec.dataset
         environment[sdk_contract.ENV_DATASET_PATH] = see(f"/data/{spec.dataset}")
+    folders = [see(mount.target) for mount in spec.mounts if mount.target.startswith("/data/")]
+    if len(folders) > 1:
+        environment[sdk_contract.ENV_DATASET_PATHS] = os.pathsep.join(folders)
     return environment
 
 

@@ -23,3 +23,7 @@ class _SdkFirst:
 
 
 sys.meta_path.insert(0, _SdkFirst)
+if os.environ.get("NSML_TENSORFLOW") == "1":
+    import importlib
+
+    importlib.import_module("nsml_tensorflow").install()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ from nsml_worker.server_api import RunApi
 from nsml_worker.uploads import hash_file, upload
 
 MAX_FILES = 20_000
+MAX_WHY = 500  # characters of the reason for which one is not taken
 MAX_BYTES = 256 * 2**30  # a sparse file costs its maker nothing and us an hour of hashing
 
 log = structlog.get_logger()
@@ -30,13 +32,13 @@ def read_checkpoint(home: Path, folder: object) -> Tree:
         CheckpointRefused: `folder` is not the name of a sealed one, or it holds links, devices, or too much.
     """
     if not isinstance(folder, str) or folder.startswith(sdk.UNSEALED):
-        raise CheckpointRefused(f"The checkpoint folder {folder!r} is not a sealed one.")
+        raise CheckpointRefused(f"its folder {folder!r} is not a finished one")
     try:
         with untrusted.open_folder(home, sdk.CHECKPOINTS, folder) as root:
             paths = list(untrusted.walk(root, MAX_FILES))
         return _hash_all(home, [_path_of(folder, path) for path in sorted(paths)], skip=len(_path_of(folder, "")))
     except OSError as error:
-        raise CheckpointRefused(f"The checkpoint in {folder!r} is refused: {error}.") from error
+        raise CheckpointRefused(f"its folder {folder!r} cannot be read: {error.strerror or error}") from error
 
 
 class CheckpointSender:
@@ -76,19 +78,26 @@ class CheckpointSender:
             raise self._failure
 
     def _send_all(self) -> None:
-        while (line := self._lines.get()) is not None:
-            try:
-                self._send(line)
-            except (AttemptOver, Leaving) as error:
-                self._failure = error
-                return
-            except (CheckpointRefused, ServerRefused, OSError) as error:
-                log.warning("checkpoint_refused", folder=line.get("dir"), error=str(error))
+        try:
+            while (line := self._lines.get()) is not None:
+                try:
+                    self._send(line)
+                except (CheckpointRefused, ServerRefused, OSError) as error:
+                    log.warning("checkpoint_refused", folder=line.get("dir"), error=str(error))
+                    self._tell_refusal(line, str(error))
+        except (AttemptOver, Leaving) as error:
+            self._failure = error
+
+    def _tell_refusal(self, line: dict[str, Any], why: str) -> None:
+        """Its owner is to know; a server that does not take that either is told again with the next fact."""
+        told = {"name": str(line.get("name"))[: sdk.MAX_CHECKPOINT_NAME], "refused": why[:MAX_WHY]}
+        with contextlib.suppress(ServerRefused):
+            self._events.tell(EventKind.CHECKPOINT, {**told, "folder": line["dir"]})
 
     def _send(self, line: dict[str, Any]) -> None:
         name, summary, saved_at = line.get("name"), line.get("summary"), line.get("t")
         if not isinstance(name, str) or not 0 < len(name) <= sdk.MAX_CHECKPOINT_NAME:
-            raise CheckpointRefused(f"The checkpoint's name {str(name)[:80]!r} is not one.")
+            raise CheckpointRefused(f"a name is text of 1 to {sdk.MAX_CHECKPOINT_NAME} characters")
         tree = read_checkpoint(self._home, line["dir"])
         folder = line["dir"]
         upload(self._api, list(tree.files), lambda entry: untrusted.open_path(self._home, _path_of(folder, entry.path)))
@@ -115,6 +124,6 @@ def _hash_all(home: Path, paths: list[str], skip: int) -> Tree:
             size, digest = hash_file(file.fileno(), room)
         room -= size
         if room < 0:
-            raise CheckpointRefused(f"The checkpoint is larger than {MAX_BYTES >> 30} GiB; save less.")
+            raise CheckpointRefused(f"it is larger than {MAX_BYTES >> 30} GiB")
         entries.append(FileEntry(path[skip:], size, digest))
     return Tree(tuple(entries))

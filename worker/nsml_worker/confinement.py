@@ -1,7 +1,7 @@
 """How a box is sealed: a ladder of launchers, strongest first.
 
 Each is a pure function from a Plan to the words that stand before the program in its command line. Which of them works on a
-node is found out by trying: see `process_runner.choose_confinement`.
+node is found out by trying: see `probing.choose_confinement`.
 
     bubblewrap   own root, pid, ipc and no network; as root additionally a user of its own
     namespace    the same by util-linux alone; needs root

@@ -60,7 +60,10 @@ class EventKind(enum.StrEnum):
     PREPARING = "preparing"  #: {"text": str}: what is being done, for the person who waits
     STARTED = "started"  #: {}
     PAUSED = "paused"  #: {}: the program called nsml.paused
-    CHECKPOINT = "checkpoint"  #: {"name": str, "tree": Tree as dict, "summary": {...}, "saved_at": unix seconds}
+    #: {"name": str, "tree": Tree as dict, "summary": {...}, "saved_at": unix seconds}, or of one that the worker did not take
+    #: {"name": str, "refused": why, to follow "was not kept: "}
+    CHECKPOINT = "checkpoint"
+    FILES = "files"  #: {"tree": Tree as dict, "left_out": [[path, why], …]}: what the program wrote; before ENDED
     ENDED = "ended"  #: see `Ended`
 
 

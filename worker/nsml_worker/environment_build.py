@@ -6,6 +6,7 @@ fills, and nothing else: no uploaded code, no dataset, no token, none of the wor
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -16,7 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsml_worker.box_plan import find_system_binds
+from nsml_worker.box_plan import SDK, find_system_binds
+from nsml_worker.cancellation import Cancellation
 from nsml_worker.confinement import Bind, Confinement, Plan
 from nsml_worker.errors import EnvironmentFailed
 from nsml_worker.interpreter import Description, Interpreter
@@ -59,7 +61,12 @@ class Site:
 
 
 def build(
-    site: Site, python: Description, requirements: tuple[str, ...], variables: Mapping[str, str], tell: Tell
+    site: Site,
+    python: Description,
+    requirements: tuple[str, ...],
+    variables: Mapping[str, str],
+    tell: Tell,
+    cancellation: Cancellation,
 ) -> Interpreter:
     """Fill the folder; returns the Python of the environment.
 
@@ -70,10 +77,12 @@ def build(
 
     Raises:
         EnvironmentFailed: with what pip said.
+        PreparationStopped: it was cancelled.
     """
     make_skeleton(site.folder, python)
     hand_over(site)
-    output = run_pip(site, python, requirements, variables, tell)
+    output = run_pip(site, python, requirements, variables, tell, cancellation)
+    cancellation.check()
     if output is not None:
         raise EnvironmentFailed(find_reason(output))
     return Interpreter(site.interpreter, (*python.interpreter.prefixes, str(site.folder)))
@@ -92,7 +101,8 @@ def make_skeleton(folder: Path, python: Description) -> None:
             f"{python.base} cannot make a virtual environment: {done.stderr.decode()[-MAX_REASON:]}"
         )
     site = folder / f"lib/python{python.short_version}/site-packages"
-    lines = [f"import site; site.addsitedir({path!r})" for path in python.sites]
+    # The SDK last, for children that drop PYTHONPATH; where boxes have no such folder, Python passes over the line.
+    lines = [*(f"import site; site.addsitedir({path!r})" for path in python.sites), SDK]
     (site / "nsml_below.pth").write_text("\n".join(lines) + "\n")
 
 
@@ -107,9 +117,14 @@ def hand_over(site: Site) -> None:
 
 
 def run_pip(
-    site: Site, python: Description, requirements: tuple[str, ...], variables: Mapping[str, str], tell: Tell
+    site: Site,
+    python: Description,
+    requirements: tuple[str, ...],
+    variables: Mapping[str, str],
+    tell: Tell,
+    cancellation: Cancellation,
 ) -> str | None:
-    """Run pip to its end; None when it went well, otherwise what it said."""
+    """Run pip to its end, or until it is cancelled; None when it went well, otherwise what it said."""
     scratch = "/tmp" if site.confinement.mounts else str(site.scratch)  # noqa: S108  the box's own
     plan = make_plan(site, python, variables, scratch)
     words = [*site.confinement.launch(plan), site.interpreter, *PIP, "--", *requirements]
@@ -126,8 +141,9 @@ def run_pip(
     deadline.daemon = True
     deadline.start()
     try:
-        output = _follow(process, tell)
-        code = process.wait()
+        with cancellation.ending_by(functools.partial(_kill, process)):
+            output = _follow(process, tell)
+            code = process.wait()
     finally:
         deadline.cancel()
         _kill(process)

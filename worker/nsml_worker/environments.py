@@ -22,6 +22,7 @@ from pathlib import Path
 import structlog
 
 from nsml_worker import environment_build
+from nsml_worker.cancellation import Cancellation
 from nsml_worker.confinement import Confinement
 from nsml_worker.contract import Environment
 from nsml_worker.environment_build import Site, Tell
@@ -34,11 +35,12 @@ from nsml_worker.process_tree import measure_folder
 INTERPRETER = "interpreter"  # in a box's folder: the Python it runs in
 BUDGET = 20 * 2**30  # bytes on disk of environments that no box uses, beyond which the longest unused go
 TELL_EVERY = 1.0  # seconds between two words on what pip is doing
+LOOK_EVERY = 0.5  # seconds between two looks whether one that waits for another's pip is to stop
 
 log = structlog.get_logger()
 
 # Fills a folder; see environment_build.build. Tests give another.
-Build = Callable[[Site, Description, tuple[str, ...], Mapping[str, str], Tell], Interpreter]
+Build = Callable[[Site, Description, tuple[str, ...], Mapping[str, str], Tell, Cancellation], Interpreter]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,14 @@ class Environments:
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
 
-    def prepare(self, wanted: Environment, default: Interpreter, box: Path, tell: Tell) -> Interpreter:
+    def prepare(
+        self,
+        wanted: Environment,
+        default: Interpreter,
+        box: Path,
+        tell: Tell,
+        cancellation: Cancellation | None = None,
+    ) -> Interpreter:
         """The Python for a box, made now if need be; what `find` finds from then on.
 
         Args:
@@ -86,6 +95,7 @@ class Environments:
         Raises:
             ImageMissing, NoPython: there is no such Python here.
             EnvironmentFailed: with pip's reason.
+            PreparationStopped: it was cancelled.
         """
         if wanted.unavailable or wanted.reference:
             raise ImageMissing(wanted.unavailable or f"{wanted.reference} is a container; this machine runs processes")
@@ -102,8 +112,9 @@ class Environments:
         missing = find_missing(wanted.requirements, python)
         if not missing:
             return self._settle(box, own)
-        with self._turn(name, tell):
-            return self._reuse(name, box) or self._make(name, python, missing, box, tell)
+        cancellation = cancellation or Cancellation()
+        with self._turn(name, tell, cancellation):
+            return self._reuse(name, box) or self._make(name, python, missing, box, tell, cancellation)
 
     def find(self, box: Path) -> Interpreter:
         """The Python that was prepared for a box."""
@@ -134,19 +145,27 @@ class Environments:
             os.utime(kept.record)
             return self._settle(box, kept.interpreter)
 
-    def _turn(self, name: str, tell: Tell) -> Turn:
+    def _turn(self, name: str, tell: Tell, cancellation: Cancellation) -> Turn:
         with self._lock:
             lock = self._turns.setdefault(name, threading.Lock())
-        return Turn(lock, tell)
+        return Turn(lock, tell, cancellation)
 
-    def _make(self, name: str, python: Description, missing: tuple[str, ...], box: Path, tell: Tell) -> Interpreter:
+    def _make(
+        self,
+        name: str,
+        python: Description,
+        missing: tuple[str, ...],
+        box: Path,
+        tell: Tell,
+        cancellation: Cancellation,
+    ) -> Interpreter:
         self._folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder = self._folder / f"{name}-{secrets.token_hex(4)}"
         site = Site(folder, folder.with_suffix(".scratch"), self._confinement)
         tell(f"Installing {', '.join(missing)}"[:200])
         began = time.monotonic()
         try:
-            interpreter = self._build(site, python, missing, self._variables, Paced(tell))
+            interpreter = self._build(site, python, missing, self._variables, Paced(tell), cancellation)
         except BaseException:
             _remove(folder)
             raise
@@ -191,16 +210,18 @@ class Environments:
 
 
 class Turn:
-    """One at a time; whoever has to wait is told why."""
+    """One at a time; whoever has to wait is told why, and may be stopped while it waits."""
 
-    def __init__(self, lock: threading.Lock, tell: Tell) -> None:
+    def __init__(self, lock: threading.Lock, tell: Tell, cancellation: Cancellation) -> None:
         self._lock = lock
         self._tell = tell
+        self._cancellation = cancellation
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
             self._tell("Waiting for the same packages, which another session installs")
-            self._lock.acquire()
+            while not self._lock.acquire(timeout=LOOK_EVERY):
+                self._cancellation.check()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

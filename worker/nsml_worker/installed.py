@@ -14,6 +14,9 @@ from packaging.version import InvalidVersion
 
 from nsml_worker.interpreter import Description
 
+# One program under several names: whoever asks for the first has it when any of the others is there, and the reverse.
+_SAME = (frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-gpu"}),)
+
 
 def find_missing(requirements: Iterable[str], python: Description) -> tuple[str, ...]:
     """Those that pip would have to do something about; one with extras always counts as such."""
@@ -64,7 +67,9 @@ def list_versions(sites: tuple[str, ...], _: tuple[int, ...]) -> dict[str, str]:
 
 
 def _is_met(requirement: Requirement, versions: Mapping[str, str]) -> bool:
-    version = versions.get(canonicalize_name(requirement.name))
+    name = canonicalize_name(requirement.name)
+    names = next((same for same in _SAME if name in same), {name})
+    version = next((versions[each] for each in (name, *sorted(names)) if each in versions), None)
     if version is None:
         return False
     try:

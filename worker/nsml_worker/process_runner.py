@@ -13,25 +13,23 @@ from pathlib import Path
 
 import structlog
 
-from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box, write_private
+from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box
 from nsml_worker.box_plan import FETCHED, Layout, make_plan
 from nsml_worker.box_users import find_free_user
-from nsml_worker.confinement import Confinement, rungs
-from nsml_worker.contract import EndReason, Environment, Limits, Mount, RunKind, RunSpec
+from nsml_worker.cancellation import Cancellation
+from nsml_worker.confinement import Confinement
+from nsml_worker.contract import Environment, Mount, RunSpec
 from nsml_worker.environments import Environments
-from nsml_worker.errors import BoxFailed, ImageMissing, RunFailed, SettingsInvalid
+from nsml_worker.errors import BoxFailed, ImageMissing
 from nsml_worker.fields import write_fields
 from nsml_worker.interpreter import Interpreter
-from nsml_worker.materialise import BlobCache, Blobs, check_path, lay_out
+from nsml_worker.materialise import Blobs, check_path, lay_out
 from nsml_worker.runner import Tell, keep_quiet
+from nsml_worker.runtimes import DEFAULT
 from nsml_worker.streaming import Watch
 
 COMPLAINTS = "complaints"
-DEFAULT_IMAGE = "default"  # the node's own Python
 SUPERVISE = "import sys; sys.path.insert(0, sys.argv[1]); from nsml_worker.supervisor import main; main(sys.argv[2])"
-# What a sealed box answers: its Python starts, and it cannot read what lies beside it.
-PROBE = "import sys\ntry: open(sys.argv[1]).close()\nexcept OSError: print('sealed')"
-PROBE_SECONDS = 20.0
 GRACE = 10.0  # seconds
 
 log = structlog.get_logger()
@@ -64,6 +62,7 @@ class ProcessRunner:
         self._environments = environments or Environments(boxes.parent / "environments", boxes, confinement)
         self._lock = threading.Lock()
         self._supervisors: dict[BoxId, int] = {}  # process ids of our children
+        self._preparing: dict[BoxId, Cancellation] = {}  # boxes for which packages may be being installed
         boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
 
     @property
@@ -83,7 +82,12 @@ class ProcessRunner:
     def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
         """See Runner."""
         box.empty()
-        self._environments.prepare(box.spec.environment_of or Environment(), self._default(box.spec), box.folder, tell)
+        wanted, default = box.spec.environment_of or Environment(), self._default(box.spec)
+        cancellation = self._preparing[box.id] = Cancellation()
+        try:
+            self._environments.prepare(wanted, default, box.folder, tell, cancellation)
+        finally:
+            del self._preparing[box.id]
         uid = self._make_user_folders(box)
         for mount in box.spec.mounts:
             target = self._place(box, mount)
@@ -116,7 +120,12 @@ class ProcessRunner:
         return Watch(box, self._supervisors.get(box.id) or box.supervisor(), box.is_supervised)
 
     def stop(self, box: Box, at_once: bool = False) -> None:
-        """See Runner. A box of which the supervisor is only just starting is not reached; ask again."""
+        """See Runner. What is installed for a box is broken off. A box of which the supervisor is only just starting is not
+        reached; ask again.
+        """
+        preparing = self._preparing.get(box.id)
+        if preparing is not None:
+            preparing.cancel()
         pid = box.supervisor()
         if pid is None:
             return
@@ -150,14 +159,13 @@ class ProcessRunner:
         """See Runner. The supervisors hold the boxes."""
 
     def _default(self, spec: RunSpec) -> Interpreter:
-        """The Python of a spec that names none: the image's where the node has one, else the node's own."""
-        if spec.image in self._images or spec.environment_of is None:
-            try:
-                return self._images[spec.image]
-            except KeyError:
-                said = f"this node has no image {spec.image!r}; it has {', '.join(self.images)}"
-                raise ImageMissing(said) from None
-        return self._images[DEFAULT_IMAGE]
+        """The Python of a spec that names none: its runtime's; without an environment, what the node calls its image."""
+        wanted = spec.environment_of
+        name = spec.image if wanted is None else wanted.runtime or DEFAULT
+        try:
+            return self._images[name]
+        except KeyError:
+            raise ImageMissing(f"this node has no {name!r}; it has {', '.join(self.images)}") from None
 
     def _make_user_folders(self, box: Box) -> int | None:
         """The folders a program may write to, and the user they belong to: None where it stays the worker's."""
@@ -221,58 +229,3 @@ class ProcessRunner:
     def _read_complaints(self, box: Box) -> str:
         said = (box.folder / COMPLAINTS).read_text(errors="replace").strip()
         return f" {said[-2000:]}" if said else ""
-
-
-def choose_confinement(wanted: str, images: dict[str, Interpreter], sdk: Path, folder: Path) -> Confinement:
-    """The strongest confinement that works on this node, found out by running a program in it.
-
-    Args:
-        wanted: a name, or "auto".
-        folder: where the trial boxes may be made; below the folder of the real ones, so that what surrounds it is the same.
-
-    Raises:
-        SettingsInvalid: the wanted one does not work here.
-    """
-    said = "it needs root"
-    for confinement in rungs(wanted, is_root=os.geteuid() == 0):
-        said = probe(confinement, images, sdk, folder)
-        if not said:
-            return confinement
-        log.info("confinement_unavailable", tried=confinement.name, said=said)
-    raise SettingsInvalid(
-        f"The confinement {wanted!r} does not work on this machine: {said}. Set NSML_CONFINEMENT=auto."
-    )
-
-
-def probe(confinement: Confinement, images: dict[str, Interpreter], sdk: Path, folder: Path) -> str:
-    """Why a confinement does not work here; empty when it does."""
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    canary = folder / "canary"
-    write_private(canary, "not for programs")
-    runner = ProcessRunner(folder / "boxes", sdk, images, confinement)
-    argv = ("python", "-c", PROBE, str(canary))
-    limits = Limits(wall_clock=PROBE_SECONDS)
-    image = next(iter(images))
-    box = runner.find(RunSpec(0, 0, RunKind.TRAIN, "probe", image, argv, (), limits=limits), token="")
-    try:
-        box.create()
-        runner.prepare(box, BlobCache(folder / "cache"))
-        runner.start(box)
-        return _judge(runner, box, confinement)
-    except (RunFailed, OSError) as error:
-        return str(error)
-    finally:
-        runner.clean(box)
-
-
-def _judge(runner: ProcessRunner, box: Box, confinement: Confinement) -> str:
-    watch = runner.watch(box)
-    try:
-        while (end := watch.exit()) is None:
-            watch.wait()
-        said = watch.read("log", 0, 4096).decode("utf-8", "replace").strip()
-    finally:
-        watch.close()
-    if end.reason is EndReason.EXITED and (said == "sealed" or confinement.name == "none"):
-        return ""
-    return said or "a program could read what lies outside its box"

@@ -13,11 +13,12 @@ from nsml import _contract as sdk
 from nsml_worker import untrusted
 from nsml_worker.box import EVENTS, Box, Exit
 from nsml_worker.checkpoints import CheckpointSender
-from nsml_worker.contract import Collected, Ended, EndReason, EventKind, FileEntry, Output, RunSpec
+from nsml_worker.contract import Collected, Ended, EndReason, EventKind, FileEntry, Output, RunKind, RunSpec, Tree
 from nsml_worker.errors import AttemptOver, EntryMissing, Leaving, OutputMissing, OutputTooLarge, RunFailed, ServerError
 from nsml_worker.event_log import EventLog
 from nsml_worker.journal import JournalReader
 from nsml_worker.materialise import BlobCache
+from nsml_worker.products import collect_products
 from nsml_worker.questions import answering
 from nsml_worker.runner import Runner
 from nsml_worker.server_api import RunApi
@@ -167,7 +168,8 @@ class Run:
             self._events.tell(EventKind.PAUSED)
 
     def _conclude(self, end: Exit) -> Ended:
-        """Collect the results of a program that ended well."""
+        """Collect what a training wrote, and the results of a program that ended well."""
+        self._keep_files()
         outputs: tuple[Collected, ...] = ()
         reason, detail = end.reason, end.detail
         if reason is EndReason.EXITED:
@@ -187,6 +189,15 @@ class Run:
             peak_memory=end.peak_memory,
         )
 
+    def _keep_files(self) -> None:
+        """Store what was written beside the code. Told with the end, and once: an earlier worker may have got that far."""
+        spec = self.box.spec
+        if spec.kind not in (RunKind.TRAIN, RunKind.FORK) or self._events.has(EventKind.FILES):
+            return
+        products = collect_products(self.box.app, code_of(spec), self._api)
+        if products.files or products.left_out:
+            self._events.note(EventKind.FILES, products.to_dict())
+
     def _kill(self) -> None:
         """End the program now, and return when it is gone."""
         if not self.box.was_launched:
@@ -205,9 +216,14 @@ def check_entry(spec: RunSpec) -> None:
         EntryMissing: it is not.
     """
     entry = find_entry(spec.argv)
-    code = {file.path for mount in spec.mounts if mount.target == "/app" for file in mount.tree.files}
+    code = {file.path for file in code_of(spec).files}
     if entry is not None and posixpath.normpath(entry) not in code:
         raise EntryMissing(f"There is no file {entry!r} in the uploaded folder; name one with -e.")
+
+
+def code_of(spec: RunSpec) -> Tree:
+    """The uploaded folder; empty when none is mounted."""
+    return next((mount.tree for mount in spec.mounts if mount.target == "/app"), Tree())
 
 
 def find_entry(argv: tuple[str, ...]) -> str | None:

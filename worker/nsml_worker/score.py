@@ -79,6 +79,7 @@ def run_evaluation(program: str, prediction: str, label: str) -> float:
     if b"test_label_path" in Path(program).read_bytes():
         command += ["--test_label_path", label]
     done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    os.write(sys.stdout.fileno(), done.stdout[-MAX_OUTPUT:])  # the log of a scoring is its organiser's to read
     if done.returncode != 0:
         raise Refused("evaluation_failed", f"The evaluation ended with exit code {done.returncode}.")
     lines = done.stdout[-MAX_OUTPUT:].decode("utf-8", "replace").strip().splitlines()

@@ -9,9 +9,10 @@ from pathlib import Path
 from blake3 import blake3
 
 from nsml import _contract
-from nsml_worker import box_keeper, box_site, score
+from nsml_worker import box_keeper, box_site, box_tensorflow, score
 
 SCORE_FILE, KEEPER_FILE = "nsml_score.py", "nsml_keeper.py"
+TENSORFLOW_FILE = "nsml_tensorflow.py"  # imported by box_site
 
 
 def write_sdk(folder: Path) -> Path:
@@ -34,6 +35,7 @@ def collect_files() -> dict[str, bytes]:
     files = {f"nsml/{path.relative_to(sdk)}": path.read_bytes() for path in sdk.rglob("*.py")}
     files["sitecustomize.py"] = Path(box_site.__file__).read_bytes()
     files[KEEPER_FILE] = Path(box_keeper.__file__).read_bytes()
+    files[TENSORFLOW_FILE] = Path(box_tensorflow.__file__).read_bytes()
     files[SCORE_FILE] = Path(score.__file__).read_bytes()
     return files
 

@@ -67,6 +67,8 @@ class Settings:
     runner: str = "auto"  #: NSML_RUNNER: docker, process, or auto: docker where an engine and the default image are
     docker: DockerSettings = field(default_factory=DockerSettings)
     gpus: str = ""  #: NSML_NODE_GPUS: a JSON list of the node's GPUs; empty: those that NVML finds
+    #: NSML_RUNTIMES: the folder of other Pythons that programs may name, NAME/bin/python each; empty: none
+    runtimes: Path | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -93,6 +95,7 @@ class Settings:
             runner=runner,
             docker=DockerSettings.read(environment),
             gpus=environment.get("NSML_NODE_GPUS", ""),
+            runtimes=Path(environment["NSML_RUNTIMES"]).absolute() if environment.get("NSML_RUNTIMES") else None,
         )
 
 

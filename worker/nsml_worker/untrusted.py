@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # non-blocking: it may be a FIFO
 MAX_DEPTH = 32
+MAX_ENTRIES = 20_000  # of one folder
+
+# Takes a path and why it is left out.
+LeaveOut = Callable[[str, str], None]
 
 
 class NotPlain(OSError):
@@ -67,6 +72,54 @@ def walk(folder: int, limit: int) -> Iterator[str]:
         if count >= limit:
             raise NotPlain(f"more than {limit} files")
         yield path
+
+
+def survey(
+    folder: int, leave_out: LeaveOut, skipped: Set[str] = frozenset(), prefix: str = "", depth: int = MAX_DEPTH
+) -> Iterator[str]:
+    """Like walk, but what is no plain file is given to `leave_out` with the reason, and the rest goes on.
+
+    Args:
+        skipped: names of folders that are passed over.
+    """
+    with os.scandir(folder) as entries:
+        found = sorted(itertools.islice(entries, MAX_ENTRIES), key=lambda entry: entry.name)
+    if len(found) == MAX_ENTRIES:
+        leave_out(prefix, f"the folder has more than {MAX_ENTRIES:,} files")
+    for entry in found:
+        why = _find_fault(entry, depth)
+        if why:
+            leave_out(f"{prefix}{entry.name}".encode("utf-8", "backslashreplace").decode(), why)
+        elif entry.is_file(follow_symlinks=False):
+            yield prefix + entry.name
+        elif entry.name not in skipped:
+            yield from _survey_below(folder, entry.name, leave_out, skipped, prefix, depth)
+
+
+def _survey_below(
+    folder: int, name: str, leave_out: LeaveOut, skipped: Set[str], prefix: str, depth: int
+) -> Iterator[str]:
+    try:
+        child = os.open(name, _FOLDER, dir_fd=folder)
+    except OSError as error:
+        leave_out(f"{prefix}{name}/", error.strerror or "it cannot be read")
+        return
+    try:
+        yield from survey(child, leave_out, skipped, f"{prefix}{name}/", depth - 1)
+    finally:
+        os.close(child)
+
+
+def _find_fault(entry: os.DirEntry[str], depth: int) -> str:
+    try:
+        _check_name(entry.name)
+    except NotPlain as error:
+        return str(error)
+    if entry.is_symlink():
+        return "it is a link"
+    if entry.is_dir(follow_symlinks=False):
+        return "" if depth > 1 else "it lies too deep"
+    return "" if entry.is_file(follow_symlinks=False) else "it is not a plain file"
 
 
 def _walk(folder: int, prefix: str, depth: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nsmlctl.commands.options import examples, historic, json_option, silent
+from nsmlctl.commands.options import Bytes, examples, historic, json_option, silent
 from nsmlctl.errors import BadUsage
 from nsmlctl.evaluation import with_evaluation
 from nsmlctl.folder import read_folder, upload_folder
@@ -30,6 +30,7 @@ from nsmlctl.workplace import Workplace, pass_workplace
 
 # What is asked for less often lies in a module of its own, imported when it is typed.
 SELDOM = dict.fromkeys(("search", "fs", "pull", "change"), "nsmlctl.commands.dataset_files")
+SELDOM |= dict.fromkeys(("problems", "rescore"), "nsmlctl.commands.dataset_scoring")
 
 
 class DatasetGroup(click.Group):
@@ -70,8 +71,12 @@ def command() -> None:
 @click.option("-v", "--verbose", is_flag=True, help="List the files that go up.")
 @click.option("--private", is_flag=True, hidden=True)
 @historic("--tags", "--tag", takes_value=True, sentence="--tags: not kept; write what matters in --description.")
-@historic(
-    "--model-size-limit", takes_value=True, sentence="--model-size-limit: not kept; the platform's own limit holds."
+@click.option(
+    "--max-model-size",
+    "--model-size-limit",
+    "max_model_bytes",
+    type=Bytes(),
+    help="The largest checkpoint that may be saved, like 300M.",
 )
 @historic("--copy", "--copy-to-all", sentence="--copy: not needed; each machine fetches a dataset once and keeps it.")
 @json_option
@@ -85,6 +90,7 @@ def push(
     metric: str | None,
     private: bool,
     keep_models: bool,
+    max_model_bytes: int | None,
     verbose: bool,
     as_json: bool,
     **wish: Any,
@@ -106,6 +112,8 @@ def push(
         tell("".join(f"{file.path} {size_text(file.size)}\n" for file in manifest.entries).rstrip())
     if keep_models:
         wish["pull_models"] = False
+    if max_model_bytes:
+        wish["max_model_bytes"] = max_model_bytes
     wish["metric"] = metric or ("custom" if evaluation else "accuracy")
     try:
         upload_folder(api, place, folder, manifest, dataset_limits(api.platform()))

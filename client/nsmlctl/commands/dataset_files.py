@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nsmlctl.commands.options import examples, json_option, verbose_option
+from nsmlctl.commands.options import Bytes, examples, historic, json_option, verbose_option
 from nsmlctl.errors import BadUsage, NotFound, Refused, VersionSkew
 from nsmlctl.fetching import fetch_tree
 from nsmlctl.output import DATASET_COLUMNS, dataset_row, echo, echo_json, echo_table, right_now, size_text
@@ -50,6 +50,9 @@ def search(place: Workplace, name: str, as_json: bool) -> None:
 @click.command(epilog=examples("nsmlctl dataset fs kin_phase1", "nsmlctl dataset fs -a kin_phase1"))
 @click.argument("name")
 @click.option("-a", "--all", "every", is_flag=True, help=f"All files, not only {MOST}.")
+@historic(
+    "-u", "--user", takes_value=True, sentence="-u: not needed; a name belongs to one dataset, whoever pushed it."
+)
 @json_option
 @pass_workplace
 def fs(place: Workplace, name: str, every: bool, as_json: bool) -> None:
@@ -88,18 +91,44 @@ def pull(place: Workplace, name: str, path: Path, force: bool, verbose: bool, as
         echo(f"{len(files)} files are in {path}")
 
 
-@click.command(epilog=examples('nsmlctl dataset change kin_phase1 --description "second round"'))
+@click.command(
+    epilog=examples(
+        'nsmlctl dataset change kin_phase1 --description "second round"',
+        "nsmlctl dataset change kin_phase1 --keep-models --model-size-limit 300M",
+    )
+)
 @click.argument("name")
 @click.option("--description", help="One line about it.")
 @click.option("--metric", help="accuracy, f1, mse, or custom.")
 @click.option("--order", type=click.Choice(["ascending", "descending"]), help="Which scores come first.")
+@click.option("--leaderboard/--no-leaderboard", default=None, help="Whether it is a competition with a board.")
+@click.option(
+    "--let-models-go/--keep-models",
+    "pull_models",
+    default=None,
+    help="Whether checkpoints trained on it may be fetched.",
+)
+@click.option(
+    "--max-model-size",
+    "--model-size-limit",
+    "max_model_bytes",
+    type=Bytes(),
+    help="The largest checkpoint, like 300M; 0 for no limit.",
+)
+@historic("--tags", "--tag", takes_value=True, sentence="--tags: not kept; write what matters in --description.")
+@historic("-u", "--user", takes_value=True, sentence="-u: not needed; everybody here may train on every dataset.")
 @json_option
 @pass_workplace
 def change(place: Workplace, /, name: str, as_json: bool, **wish: Any) -> None:
-    """Change what is said of a dataset of your own; its files stay."""
+    """Change what is said of a dataset of your own; its files stay.
+
+    With another metric its board begins anew, since scores of two metrics cannot be compared.
+    """
     given = {key: value for key, value in wish.items() if value is not None}
     if not given:
-        raise BadUsage("What is to change?", "Give --description, --metric or --order.")
+        raise BadUsage("What is to change?", "Give --description, --metric, --order or another option; see --help.")
+    if given.get("max_model_bytes") == 0:
+        given["max_model_bytes"] = None
     with told_if_lacking("change a dataset in place", "Push it again with -f; its board stays."):
         dataset = place.api().change_dataset(name, given)
     if as_json:

@@ -1,56 +1,104 @@
-"""`nsmlctl download`: files of a session's folder."""
+"""`nsmlctl download`: what a program wrote."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
+from nsmlctl.api import Api
 from nsmlctl.commands.options import examples, json_option, verbose_option
 from nsmlctl.errors import NotFound
-from nsmlctl.fetching import Json, fetch_tree
-from nsmlctl.output import echo, echo_json, tell
+from nsmlctl.fetching import Json, Read, fetch_tree
+from nsmlctl.output import echo, echo_json, plain, tell
+from nsmlctl.references import SessionReference
+from nsmlctl.wildcards import as_pattern, has_wildcard
 from nsmlctl.workplace import Workplace, pass_workplace
 
 APP = "/app/"  # where a program lay in NSML, and lies in a box
+TOLD = 5  # files left out that are named
 
 
-@click.command(epilog=examples("nsmlctl download session/1 ./out", "nsmlctl download -s /app/main.py session/1 ./out"))
+@click.command(
+    epilog=examples(
+        "nsmlctl download session/1",
+        "nsmlctl download session/1 ./out",
+        "nsmlctl download -s /app/result.csv -s 'plots/*' session/1 ./out",
+    )
+)
 @click.argument("session")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("-s", "--source", "file", help="Only this file.")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("-s", "--source", "wanted", multiple=True, help="Only this file, or those that a wildcard fits.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")
 @verbose_option
 @json_option
 @pass_workplace
 def command(
-    place: Workplace, session: str, path: Path, file: str | None, force: bool, verbose: bool, as_json: bool
+    place: Workplace, /, session: str, path: Path | None, wanted: tuple[str, ...], as_json: bool, **how: Any
 ) -> None:
-    """Fetch files of a session's folder /app.
+    """Fetch what a program wrote in /app into the folder PATH, once it has ended.
 
-    What was uploaded. What the program wrote there lives as long as its box; what is to stay is kept with nsml.save and fetched with
-    `nsmlctl model pull`.
+    Without PATH into a folder named after the session, like kin_phase1-3. With -s single files, also such as were uploaded.
+    Checkpoints are fetched with `nsmlctl model pull`, all uploaded files with `nsmlctl pull`.
     """
-    api, reference, target = place.api(), place.session(session), place.folder / path
-    tree = chosen(api.code(reference), file, session)
-    files = fetch_tree(tree, partial(api.code_file, reference), target, force=force, verbose=verbose)
+    api, reference = place.api(), place.session(session)
+    found, told = api.products(reference), api.session(reference)
+    files = [{"path": str(name), "size": int(size)} for name, size in found["files"]]
+    target = place.folder / (path or Path(f"{told['dataset']}-{told['number']}"))
+    read: Read = partial(api.product_file, reference)
+    if wanted:
+        files, read = choose(api, reference, files, wanted)
+    elif not files:
+        raise NotFound(f"{told['name']} has no files to fetch.", _why_none(told))
+    fetched = fetch_tree({"files": files}, read, target, **how)
     if as_json:
-        echo_json({"path": str(target), "files": files})
+        echo_json({"path": str(target), "files": fetched, "left_out": found.get("left_out") or []})
         return
-    echo(f"{len(files)} files are in {path}")
-    tell("Uploaded files only: what the program saved is fetched with `nsmlctl model pull SESSION CHECKPOINT PATH`.")
+    echo(f"{len(fetched)} {'file is' if len(fetched) == 1 else 'files are'} in {path or target.name}")
+    if not wanted:
+        _tell_left_out(found.get("left_out") or [])
 
 
-def chosen(tree: Json, file: str | None, session: str) -> Json:
-    """The tree, or the one file of it. Raises NotFound with the way to what a program wrote itself."""
-    if file is None:
-        return tree
-    path = file.removeprefix(APP)
-    entries = [entry for entry in tree["files"] if entry["path"] == path]
-    if not entries:
-        raise NotFound(
-            f"{file} was not uploaded with {session}.",
-            f"While the program runs: nsmlctl sh {session} 'cat {file}'. What it saved: nsmlctl model ls {session}",
-        )
-    return {"files": entries}
+def choose(
+    api: Api, reference: SessionReference, files: list[Json], wanted: tuple[str, ...]
+) -> tuple[list[Json], Read]:
+    """Those files that were asked for, of what the program wrote, else of what was uploaded; and where to read each.
+
+    Raises:
+        NotFound: none is called so; lists those there are.
+    """
+    written = {str(entry["path"]): entry for entry in files}
+    uploaded = {str(entry["path"]): entry for entry in api.code(reference)["files"]}
+    chosen: dict[str, Json] = {}
+    for word in wanted:
+        fitting = _fitting(word, written) or _fitting(word, uploaded)
+        if not fitting:
+            listed = ", ".join(list(written)[:10]) or "nothing yet"
+            raise NotFound(f"There is no file {word} in this session.", f"The program wrote: {plain(listed)}.")
+        chosen |= fitting
+    own = partial(api.product_file, reference)
+    return list(chosen.values()), lambda path: own(path) if path in written else api.code_file(reference, path)
+
+
+def _fitting(word: str, files: dict[str, Json]) -> dict[str, Json]:
+    name = word.removeprefix(APP).removeprefix("./")
+    if not has_wildcard(name):
+        return {name: files[name]} if name in files else {}
+    pattern = as_pattern(name)
+    return {path: entry for path, entry in files.items() if pattern.fullmatch(path)}
+
+
+def _why_none(session: Json) -> str:
+    name = session["name"]
+    if not session["final"]:
+        return f"They are collected when it ends. While it runs: nsmlctl sh {name} 'ls -l /app'"
+    return f"The program left none beside its own. What it saved: nsmlctl model ls {name}; what was uploaded: nsmlctl pull {name} PATH"
+
+
+def _tell_left_out(left_out: list[list[str]]) -> None:
+    for path, why in left_out[:TOLD]:
+        tell(f"Not kept: {plain(path)}: {plain(why)}")
+    if len(left_out) > TOLD:
+        tell(f"… and {len(left_out) - TOLD} more; -j lists all")

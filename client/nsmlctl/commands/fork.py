@@ -20,6 +20,7 @@ from nsmlctl.workplace import Workplace, pass_workplace
 @click.option("-c", "--checkpoint", help="Where to begin.  [default: the newest]")
 @click.option("-a", "--args", type=ProgramArguments(), help="Other arguments for the program.  [default: the same]")
 @click.option("-e", "--entry", help="Another program of the same upload.")
+@click.option("--image", help="Another image; `nsmlctl image ls` shows what is known.  [default: as before]")
 @click.option("-m", "--memo", help="A description.")
 @click.option("-g", "--gpus", type=click.IntRange(0), help="GPUs.  [default: as before]")
 @click.option("--cpus", "--cpu", type=click.IntRange(1), help="CPU cores.  [default: as before]")

@@ -28,6 +28,7 @@ def ls(place: Workplace, as_json: bool) -> None:
 
 @command.command(
     epilog=examples(
+        "nsmlctl image add 'our/baseline:*' runtime:tf1",
         "nsmlctl image add tf1 python:/opt/tf1/bin/python",
         "nsmlctl image add 'nvcr.io/nvidia/pytorch:*' alias:torch1 --note 'A current torch instead.'",
     )
@@ -40,8 +41,8 @@ def ls(place: Workplace, as_json: bool) -> None:
 def add(place: Workplace, name: str, target: str, note: str, as_json: bool) -> None:
     """Say what the image NAME is.
 
-    TARGET is python:/path/to/python, docker:REFERENCE, alias:NAME, or platform for the Python of the platform itself. `*` and `?` in
-    NAME fit many names. Needs an admin's login.
+    TARGET is runtime:NAME (default, tf1, tf1.5, keras2, torch1 or tf1-on-2), python:/path/to/python, docker:REFERENCE or alias:NAME.
+    `*` and `?` in NAME fit many names. Needs an admin's login.
     """
     image = place.api().put_image(name, {"target": target, "note": note})
     if as_json:

@@ -30,7 +30,7 @@ def command(place: Workplace, sessions: tuple[str, ...], force: bool, skip: bool
     """
     api = place.api()
     removed = []
-    for reference in choose_sessions(api, place, sessions):
+    for reference in choose_sessions(api, place, sessions, skip=skip):
         try:
             removed.append(_remove(api, place, reference, force))
         except (Refused, NotFound) as error:

@@ -42,11 +42,12 @@ def conclude_start(session: Json, as_json: bool, *, tell_next: bool = True) -> N
     """Raises Failed when it is over already and failed."""
     for note in session.get("notes") or ():
         tell(plain(str(note)))
+    has_failed = session["final"] and session["state"] == "failed"
     if as_json:
         echo_json(session)
-    else:
+    elif session.get("started_at") or not has_failed:  # of one that never came up only the reason is worth telling
         announce(session, tell_next=tell_next)
-    if session["final"] and session["state"] == "failed":
+    if has_failed:
         raise Failed(f"Session {session['name']} failed: {session.get('message') or session.get('reason')}")
 
 

@@ -9,17 +9,20 @@ from typing import Any
 
 import click
 
-from nsmlctl.api import Api
-from nsmlctl.commands.options import GoCommand, examples, historic, json_option, silent
+from nsmlctl.api import LONG_POLL, Api
+from nsmlctl.commands.options import GoCommand, examples, json_option, silent
 from nsmlctl.errors import CutOff, Failed, Refused, VersionSkew
-from nsmlctl.following import Pause, follow_submission
+from nsmlctl.following import Pause, RehearsalLog, follow_submission
 from nsmlctl.interrupts import held_interrupt
 from nsmlctl.output import echo, echo_json, score_text, tell, waiting_text
 from nsmlctl.references import SessionReference
 from nsmlctl.workplace import Workplace, pass_workplace
 
 Json = dict[str, Any]
-HandIn = Callable[[SessionReference, str | None, str], Json]
+HandIn = Callable[[SessionReference, Json, str], Json]
+Show = Callable[[bytes], None]
+SCORED = "scored"
+LOG_POLL = 1  # seconds between two looks at a rehearsal's log
 
 
 @click.command(
@@ -28,42 +31,31 @@ HandIn = Callable[[SessionReference, str | None, str], Json]
 )
 @click.argument("session")
 @click.argument("checkpoint", required=False)
-@click.option(
-    "-t", "--test", "rehearse", is_flag=True, help="Only rehearse, on the dataset's sample: no score, no rank."
-)
+@click.option("-t", "--test", "rehearse", is_flag=True, help="Only rehearse, on the dataset's public sample.")
 @click.option("--no-wait", is_flag=True, help="Leave once the platform has accepted it.")
-@historic(
-    "-e",
-    "--entry",
-    takes_value=True,
-    sentence="-e: not used; a submit starts the program that the session was started with, as it was uploaded then.",
-)
-@historic(
-    "-b",
-    "--batch",
-    takes_value=True,
-    sentence="-b: not used; rows are given to infer 2,500 at a time unless the dataset's data_loader.py does it itself.",
-)
+@click.option("-e", "--entry", help="Another program of the same upload, for this submit.")
+@click.option("-b", "--batch", type=click.IntRange(1), help="Rows that each call of infer is given.  [default: 2,500]")
 @silent("-v", "--verbose")
 @json_option
 @pass_workplace
-def command(
-    place: Workplace, session: str, checkpoint: str | None, rehearse: bool, no_wait: bool, as_json: bool
-) -> None:
+def command(place: Workplace, /, session: str, rehearse: bool, no_wait: bool, as_json: bool, **asked: Any) -> None:
     """Score a checkpoint on the hidden test.
 
     Without CHECKPOINT the best one by the board's metric is taken if the program reported it, else the newest. The platform runs the
-    program that was uploaded with the session, not what is in this folder now. Ctrl-C leaves; the submit goes on.
+    program that was uploaded with the session, not what is in this folder now. Ctrl-C leaves; the submit goes on. With -t it runs on
+    the dataset's public sample instead: its log and its score are shown, and nothing counts.
     """
     api, reference = place.api(), place.session(session)
-    hand_in = _rehearsal(api) if rehearse else api.submit
+    hand_in: HandIn = _rehearsal(api) if rehearse else api.submit
+    wish = {"checkpoint": asked["checkpoint"]} | {name: asked[name] for name in ("entry", "batch") if asked[name]}
+    show = _show_log if rehearse and not as_json else None
     submission = _submit(
-        api, lambda: hand_in(reference, checkpoint, str(uuid.uuid4())), None if no_wait else place.pause
+        api, lambda: hand_in(reference, wish, str(uuid.uuid4())), None if no_wait else place.pause, show
     )
     if as_json:
         echo_json(submission)
     elif no_wait:
-        echo(f"Accepted; to look again: nsmlctl dataset board {submission['dataset']} --mine")
+        echo(f"Accepted; to look again: {_where(submission)}")
     if submission["final"]:
         _conclude(submission, as_json, rehearse)
 
@@ -71,9 +63,9 @@ def command(
 def _rehearsal(api: Api) -> HandIn:
     """The call that rehearses. It raises Refused, and nothing is submitted, where the platform has none."""
 
-    def hand_in(reference: SessionReference, checkpoint: str | None, key: str) -> Json:
+    def hand_in(reference: SessionReference, wish: Json, key: str) -> Json:
         try:
-            return api.rehearse(reference, checkpoint, key)
+            return api.rehearse(reference, wish, key)
         except VersionSkew as error:
             raise Refused(
                 "This platform does not rehearse submits; nothing was submitted.",
@@ -83,31 +75,44 @@ def _rehearsal(api: Api) -> HandIn:
     return hand_in
 
 
-def _submit(api: Api, hand_in: Callable[[], Json], pause: Pause | None) -> Json:
+def _show_log(chunk: bytes) -> None:
+    click.echo(chunk, nl=False)
+
+
+def _where(submission: Json) -> str:
+    """Where to look again; a rehearsal is on no board."""
+    board = "" if submission.get("rehearsal") else f"nsmlctl dataset board {submission['dataset']} --mine, or "
+    return f"{board}{submission['url']}"
+
+
+def _submit(api: Api, hand_in: Callable[[], Json], pause: Pause | None, show: Show | None) -> Json:
     """Hands it in and, with a `pause`, follows it to its end; Ctrl-C leaves it going and says which it is."""
     submission: Json | None = None
     try:
         with held_interrupt():
             submission = hand_in()
-        tell(f"Submit {submission['id']}: {submission['session']}, checkpoint {submission['checkpoint']}")
-        return _follow(api, submission, pause) if pause else submission
+        what = "Rehearsal" if submission.get("rehearsal") else "Submit"
+        tell(f"{what} {submission['id']}: {submission['session']}, checkpoint {submission['checkpoint']}")
+        return _follow(api, submission, pause, show) if pause else submission
     except CutOff as error:
         if submission is None:
             error.hint = "Whether it was accepted is not known: `nsmlctl dataset board DATASET --mine` tells."
         raise
     except KeyboardInterrupt:
         if submission is not None:
-            look = f"nsmlctl dataset board {submission['dataset']} --mine"
-            tell(f"\nSubmit {submission['id']} goes on. To look again: {look}, or {submission['url']}")
+            tell(f"\nSubmit {submission['id']} goes on. To look again: {_where(submission)}")
         raise
 
 
-def _follow(api: Api, submission: Json, pause: Pause) -> Json:
+def _follow(api: Api, submission: Json, pause: Pause, show: Show | None) -> Json:
     began, told = time.monotonic(), ""
-    for now in follow_submission(api, submission, pause):
+    log = RehearsalLog(api, int(submission["id"]), show) if show else None
+    for now in follow_submission(api, submission, pause, LOG_POLL if log else LONG_POLL):
         if (line := phase_line(now)) and line != told:
             tell(f"[{time.monotonic() - began:6.1f}s] {line}")
             told = line
+        if log:
+            log.catch_up()
         submission = now
     return submission
 
@@ -127,15 +132,15 @@ def _waits(submission: Json) -> bool:
 
 
 def _conclude(submission: Json, as_json: bool, rehearse: bool) -> None:
-    if rehearse and submission["state"] != "failed":
-        if not as_json:
-            echo("Done: the rehearsal went well; it counts nowhere.")
+    """Score and rank. Raises Failed for a submit without a score; a sample may have no labels, so a rehearsal needs none."""
+    without = submission.get("score") is None
+    if without and not (rehearse and submission["state"] == SCORED):
+        what = "Rehearsal" if rehearse else "Submit"
+        raise Failed(f"{what} {submission['id']} has no score: {submission.get('message') or submission.get('reason')}")
+    if as_json:
         return
-    if submission.get("score") is None:
-        raise Failed(f"Submit {submission['id']} has no score: {submission.get('message') or submission.get('reason')}")
-    if not as_json:
-        echo(f"Score: {score_text(submission['score'])}")
-        if submission.get("rank") is not None:
-            best = "" if submission.get("best", True) else "; your best score stays"
-            echo(f"Rank: {submission['rank']} on {submission['dataset']}{best}")
-        echo("Done")
+    echo(str(submission["message"]) if without else f"Score: {score_text(submission['score'])}")
+    if submission.get("rank") is not None:
+        best = "" if submission.get("best", True) else "; your best score stays"
+        echo(f"Rank: {submission['rank']} on {submission['dataset']}{best}")
+    echo("Done: a rehearsal on the dataset's sample, which counts nowhere." if rehearse else "Done")

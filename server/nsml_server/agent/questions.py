@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from nsml_server.api.answers import Json
 from nsml_server.api.bodies import read_small
 from nsml_server.api.callers import BearerToken, ThePlatform
-from nsml_server.api.polling import wait_for
 from nsml_server.errors import Invalid
 from nsml_server.services import accounts, questions
 from nsml_server.services.platform import Platform
+from nsml_server.services.polling import wait_for
 
 router = APIRouter(prefix="/nodes/{name}/questions", tags=["nodes"])
 LONGEST_WAIT = 25.0  # seconds; a worker gives up on a silent server after 30

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from nsml_server.api.answers import Json
 from nsml_server.api.callers import TheCaller, ThePlatform
 from nsml_server.api.sessions import ONE, Pattern, TheSession
-from nsml_server.services import contents, datasets, files, inspection, views
+from nsml_server.services import contents, datasets, files, inspection, products, views
 from nsml_server.services.platform import Platform
 from nsml_worker.contract import FileEntry
 
@@ -43,6 +43,24 @@ def read_code(platform: ThePlatform, named: TheSession, path: str) -> StreamingR
     """One uploaded file."""
     with platform.database.read() as tx:
         entry = contents.find_file(contents.code_of(tx, named.find(tx)), path)
+    return _send(platform, entry)
+
+
+@router.get(f"{ONE}/files")
+def list_files(platform: ThePlatform, named: TheSession) -> Json:
+    """What the program wrote besides checkpoints, known once it has ended; `left_out` says what was not kept, and why."""
+    with platform.database.read() as tx:
+        kept, left_out = products.of_session(tx, named.find(tx))
+    return Json({"files": [[entry.path, entry.size] for entry in kept.files], "left_out": left_out})
+
+
+@router.get(f"{ONE}/files/{{path:path}}", response_class=Response)
+def read_file(platform: ThePlatform, named: TheSession, path: str) -> StreamingResponse:
+    """One of these files, unless the dataset's organiser forbids taking models home: a model could be among them."""
+    with platform.database.read() as tx:
+        session = named.find(tx)
+        contents.require_pullable(tx, session)
+        entry = contents.find_file(products.of_session(tx, session)[0], path)
     return _send(platform, entry)
 
 

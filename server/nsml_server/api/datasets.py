@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from nsml_server.api.answers import Json
 from nsml_server.api.callers import TheCaller, ThePlatform
-from nsml_server.api.schemas import NewDataset
+from nsml_server.api.schemas import DatasetChange, NewDataset
 from nsml_server.services import datasets, leaderboard, views
 from nsml_server.services.datasets import Push
 
@@ -34,6 +34,14 @@ def show_dataset(platform: ThePlatform, _: TheCaller, name: str) -> Json:
     """One dataset."""
     with platform.database.read() as tx:
         return Json(views.dataset(platform, tx, datasets.find(tx, name)))
+
+
+@router.patch("/datasets/{name}")
+def change_dataset(platform: ThePlatform, caller: TheCaller, name: str, asked: DatasetChange) -> Json:
+    """Change a dataset of your own without pushing its files again. Another metric makes a new version of the same files."""
+    with platform.database.write() as tx:
+        answer = views.dataset(platform, tx, datasets.change(platform, tx, caller, name, asked.given()))
+    return Json(answer)
 
 
 @router.delete("/datasets/{name}", status_code=204)

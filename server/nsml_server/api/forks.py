@@ -23,7 +23,8 @@ def fork(
     idempotency_key: IdempotencyKey = None,
 ) -> Json:
     """Train on from a checkpoint, in a session of its own. The same Idempotency-Key gives the same session."""
-    wish = Wish(asked.checkpoint, asked.args, asked.entry, asked.memo, resources=asked.to_resources())
+    start = (asked.checkpoint, asked.args, asked.entry, asked.memo)
+    wish = Wish(*start, image=asked.image, resources=asked.to_resources())
     with platform.database.write() as tx:
         session = forks.fork(platform, tx, caller, named.find(tx), wish, idempotency_key)
         answer = views.session(platform, tx, session)
@@ -48,7 +49,7 @@ def serve(
     idempotency_key: IdempotencyKey = None,
 ) -> Json:
     """Load a checkpoint and wait to be asked, in a session that lives until it is stopped or removed."""
-    wish = Wish(asked.checkpoint, None, asked.entry, asked.memo, asked.dataset, asked.to_resources())
+    wish = Wish(asked.checkpoint, None, asked.entry, asked.memo, asked.dataset, resources=asked.to_resources())
     with platform.database.write() as tx:
         session = forks.serve(platform, tx, caller, named.find(tx), wish, idempotency_key)
         answer = views.session(platform, tx, session)

@@ -7,10 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nsml_server.domain.credits import MAX_GRANT
+from nsml_server.errors import Invalid
+from nsml_server.services import rescoring
 from nsml_server.services.sessions import Resources
+from nsml_server.services.submissions import Wish
 from nsml_worker.contract import FileEntry, Tree
 
 LARGEST = 2**53 - 1  # integers beyond it are not the same in every JSON reader
+Limit = Annotated[int, Field(ge=1, le=LARGEST)]
+MAX_BATCH = 1_000_000  # rows in one call of infer
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
@@ -113,6 +118,7 @@ class NewFork(Wanted):
     args: Annotated[str, Field(max_length=100_000)] | None = None
     entry: Annotated[str, Field(max_length=4096)] | None = None
     memo: Annotated[str, Field(max_length=100_000)] | None = None
+    image: Annotated[str, Field(max_length=300)] | None = None
 
 
 class NewServe(Wanted):
@@ -150,13 +156,19 @@ class Ask(Body):
 
 
 class NewSubmission(Body):
-    """Which checkpoint; none: the best or the newest."""
+    """Which checkpoint, of none the best or the newest; another entry; how many rows each call of infer is given."""
 
     checkpoint: Annotated[str, Field(max_length=1000)] | None = None
+    entry: Annotated[str, Field(max_length=4096)] | None = None
+    batch: Annotated[int, Field(ge=1, le=MAX_BATCH)] | None = None
+
+    def to_wish(self) -> Wish:
+        """As the services have it."""
+        return Wish(self.checkpoint, self.entry, self.batch)
 
 
 class NewDataset(Body):
-    """A dataset, or its next version."""
+    """A dataset, or its next version. `pull_models` and `max_model_bytes`: none leaves what was said before."""
 
     tree: TreeBody
     leaderboard: bool = False
@@ -164,4 +176,37 @@ class NewDataset(Body):
     order: Annotated[str, Field(max_length=200)] | None = None
     description: Annotated[str, Field(max_length=100_000)] = ""
     force: bool = False
+    pull_models: bool | None = None
+    max_model_bytes: Limit | None = None
+
+
+class DatasetChange(Body):
+    """What is to be said of a dataset from now on. What is not given stays; of `max_model_bytes` null takes the limit away."""
+
+    description: Annotated[str, Field(max_length=100_000)] = ""
+    metric: Annotated[str, Field(max_length=200)] = ""
+    order: Annotated[str, Field(max_length=200)] = ""
+    leaderboard: bool = False
     pull_models: bool = True
+    max_model_bytes: Limit | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Only what the request named."""
+        return self.model_dump(include=self.model_fields_set)
+
+
+class Rescore(Body):
+    """Which submissions are to be scored again: those named, else those the evaluation failed, with `all` every scored one too."""
+
+    submissions: (
+        Annotated[list[Annotated[int, Field(ge=1, le=LARGEST)]], Field(min_length=1, max_length=1000)] | None
+    ) = None
+    all: bool = False
+
+    def to_wish(self) -> rescoring.Wish:
+        """As the services have it. Raises Invalid when both are said."""
+        if self.all and self.submissions is not None:
+            raise Invalid(
+                "Name submissions or say all, not both.", hint="`all` scores every submission of the board again."
+            )
+        return rescoring.Wish(None if self.submissions is None else tuple(self.submissions), every=self.all)

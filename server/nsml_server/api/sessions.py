@@ -106,7 +106,11 @@ def show_log(
     follow: bool = False,
 ) -> Following:
     """What the program has written, from a byte on. With `follow` until the session has ended: a clean end says so."""
-    run_id = _run_of(platform, named)
+    return log_answer(platform, _run_of(platform, named), offset, follow=follow)
+
+
+def log_answer(platform: Platform, run_id: int, offset: int, *, follow: bool) -> Following:
+    """A run's log as text, kept by nobody on the way."""
     chunks = logs.follow(platform, run_id, offset) if follow else logs.read_from(platform, run_id, offset)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
     return Following(chunks, media_type="text/plain; charset=utf-8", headers=headers)
@@ -122,10 +126,11 @@ def show_metrics(
 
 @router.get(f"{ONE}/checkpoints")
 def list_checkpoints(platform: ThePlatform, named: TheSession) -> Json:
-    """What the program has saved."""
+    """What the program has saved; `notices` say what was not kept, and why."""
     with platform.database.read() as tx:
-        saved = checkpoints.of_session(tx, named.find(tx))
-        return Json({"checkpoints": views.checkpoints((row, checkpoints.tree_of(tx, row)) for row in saved)})
+        session = named.find(tx)
+        saved = ((row, checkpoints.tree_of(tx, row)) for row in checkpoints.of_session(tx, session))
+        return Json({"checkpoints": views.checkpoints(saved), "notices": session.run.notices})
 
 
 def _run_of(platform: Platform, named: Reference) -> int:

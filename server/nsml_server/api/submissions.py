@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from nsml_server.api.answers import Json
+from nsml_server.api.answers import Following, Json
 from nsml_server.api.callers import IdempotencyKey, TheCaller, ThePlatform
 from nsml_server.api.schemas import LARGEST, NewSubmission
-from nsml_server.api.sessions import ONE, TheSession
+from nsml_server.api.sessions import ONE, TheSession, log_answer
 from nsml_server.services import submissions, views
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
@@ -31,7 +31,23 @@ def submit(
     """Score a checkpoint on the hidden test. The same Idempotency-Key gives the same submission."""
     with platform.database.write() as tx:
         session = named.find(tx)
-        submission = submissions.submit(platform, tx, caller, session, asked.checkpoint, idempotency_key)
+        submission = submissions.submit(platform, tx, caller, session, asked.to_wish(), idempotency_key)
+        answer = views.submission(platform, tx, submission)
+    return Json(answer, 201)
+
+
+@router.post(f"{ONE}/rehearsals", status_code=201)
+def rehearse(
+    platform: ThePlatform,
+    caller: TheCaller,
+    named: TheSession,
+    asked: NewSubmission,
+    idempotency_key: IdempotencyKey = None,
+) -> Json:
+    """The same on the dataset's public sample: everything is shown and nothing counts."""
+    with platform.database.write() as tx:
+        session, wish = named.find(tx), asked.to_wish()
+        submission = submissions.submit(platform, tx, caller, session, wish, idempotency_key, rehearse=True)
         answer = views.submission(platform, tx, submission)
     return Json(answer, 201)
 
@@ -73,6 +89,20 @@ async def show_submission(
         await platform.notices.wait_at_most(wait, topic, version)
         view = await run_in_threadpool(_view, platform, caller, number)
     return Json(view)
+
+
+@router.get("/submissions/{number}/log", response_class=Response)
+def show_log(
+    platform: ThePlatform,
+    caller: TheCaller,
+    number: int,
+    offset: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
+    follow: bool = False,
+) -> Following:
+    """What the program has written in a rehearsal; with `follow` until it has ended. A submit's log is shown to nobody."""
+    with platform.database.read() as tx:
+        run_id = submissions.log_of(tx, caller, number)
+    return log_answer(platform, run_id, offset, follow=follow)
 
 
 @router.post("/submissions/{number}/cancel")

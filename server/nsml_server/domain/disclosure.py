@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nsml_server.domain.conventions import AT_SUBMIT, Seen, say_untouched, say_what_to_add
+from nsml_server.domain.logtail import Refusal
 from nsml_server.domain.reasons import Reason, limit_of, outcome, signal_name
 from nsml_server.domain.tracebacks import Code, Fault, Spot, read_fault
 from nsml_worker.contract import Ended, Limits
@@ -35,6 +37,7 @@ _DOING = {
 }
 # Ends that the program itself brought about, and of which a phase and a line say more than the word alone.
 _BY_ITSELF = frozenset({Reason.EXITED, Reason.EXIT_CODE, Reason.OUTPUT_MISSING})
+_USAGE = 2  # the exit code of a program that does not know its arguments
 _LIKE_A_VOCABULARY = frozenset(
     {"KeyError", "NameError", "TypeError", "AttributeError", "UnboundLocalError", "IndexError"}
 )
@@ -83,21 +86,28 @@ def describe_failure(
     hidden: bool = False,
     limits: Limits | None = None,
     facts: Mapping[str, object] | None = None,
+    refusal: Refusal | None = None,
+    seen: Seen | None = None,
 ) -> Failure:
     """What is told of an end that is no good one.
 
     `checkpoint` is the one being submitted, None in a training; `phase_seen` the last phase that a prediction entered, None
     when it never called paused; `hidden`: the box held test inputs that nobody may see. `facts` fills the placeholders of
-    the reason's sentence (session, entry, image, attempts).
+    the reason's sentence (session, entry, image, attempts). `refusal` is what the program's log ends with, where that may be
+    shown, and `seen` what its source shows.
     """
     reason = Reason(ended.reason)
     fault = read_fault(ended.error, code, hidden=hidden)
     if reason not in _BY_ITSELF:
-        return _of_limit(ended, reason, phase_seen, checkpoint, limits, facts or {})
+        failure = _of_limit(ended, reason, phase_seen, checkpoint, limits, facts or {})
+        never_paused = reason is Reason.WALL_CLOCK and checkpoint is not None and phase_seen is None
+        return _trained_again(failure, seen) if never_paused else failure
+    if fault is None and refusal is not None:
+        return _of_refusal(reason, refusal, checkpoint)
     if checkpoint is None:
         return _of_training(ended, reason, fault, facts or {})
     if fault is None:
-        return _without_error(ended, phase_seen, checkpoint)
+        return _without_error(ended, phase_seen, checkpoint, seen)
     if fault.organiser:
         return Failure(Reason.LOADER_FAILED, fault.phase, _of_loader(fault))
     if fault.type in _SDK_SENTENCES:
@@ -131,16 +141,44 @@ def _of_training(ended: Ended, reason: Reason, fault: Fault | None, facts: Mappi
     return Failure(reason, None, f"The program failed{where} with {_what(fault)}. {hint}")
 
 
-def _without_error(ended: Ended, phase_seen: str | None, checkpoint: str) -> Failure:
+def _without_error(ended: Ended, phase_seen: str | None, checkpoint: str, seen: Seen | None) -> Failure:
     """A prediction that ended and left no ERROR line: it called exit, or never asked to be paused."""
     ended_well = ended.exit_code in (0, None)
     if phase_seen is None and ended_well:
-        return Failure(Reason.PAUSED_NOT_CALLED, "start", outcome(Reason.PAUSED_NOT_CALLED).describe())
+        meaning = outcome(Reason.PAUSED_NOT_CALLED)
+        hint = say_untouched(seen) if seen else meaning.hint
+        return Failure(Reason.PAUSED_NOT_CALLED, "start", f"{meaning.message} {hint}")
     phase = phase_seen or "start"
-    hint = _RESERVED if phase == "start" and ended.exit_code == 2 else outcome(_REASON_OF_PHASE[phase]).hint
+    refused = phase == "start" and ended.exit_code == _USAGE
+    hint = _about_options(seen) if refused else outcome(_REASON_OF_PHASE[phase]).hint
     how = "ended" if ended_well else f"ended with exit code {ended.exit_code}"
     text = f"The program {how} {_doing(phase, checkpoint)}, and no prediction was written. {hint}"
     return Failure(_REASON_OF_PHASE[phase], phase, text)
+
+
+def _about_options(seen: Seen | None) -> str:
+    unknown = [name for name in seen.missing if name in AT_SUBMIT] if seen and seen.is_readable else []
+    return f"{_RESERVED} {say_what_to_add(unknown)}" if unknown else _RESERVED
+
+
+def _of_refusal(reason: Reason, refusal: Refusal, checkpoint: str | None) -> Failure:
+    """Its own parser ended it, before it did anything."""
+    named = " and ".join(f"`--{name}`" for name in refusal.names)
+    if refusal.is_value:
+        text = f"The program takes {named} only as a number, and here it is the name of a checkpoint."
+        text += f" Read it as a text: `parser.add_argument('--{refusal.names[0]}', default='0')`."
+    else:
+        text = f"The program does not know {named}, added to its arguments at a submit, a fork, a resume and an infer."
+        text += f" {say_what_to_add(refusal.names)}"
+    return Failure(reason, None, text) if checkpoint is None else Failure(Reason.START_FAILED, "start", text)
+
+
+def _trained_again(failure: Failure, seen: Seen | None) -> Failure:
+    """It ran into the time limit of a submit and had not even been asked to predict."""
+    why = "Started with `--mode test --pause 1` it has to answer, and it trained again instead."
+    return Failure(
+        failure.reason, failure.phase, f"{failure.message} {why} {say_untouched(seen or Seen(is_readable=False))}"
+    )
 
 
 def _of_loader(fault: Fault) -> str:

@@ -201,7 +201,7 @@ _OUTCOMES: dict[Reason, Outcome] = {
     ),
     Reason.EVALUATION_FAILED: _ours(
         "The dataset's evaluation failed, not your program: {detail}.",
-        "The organiser has to mend the dataset; your submit does not count.",
+        "Your submit does not count; once the organiser has mended it, it can be scored again without a new submit.",
         retry=False,
     ),
 }

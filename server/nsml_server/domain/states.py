@@ -61,12 +61,17 @@ RUN_NEXT: dict[RunState, frozenset[RunState]] = {
 
 SUBMISSION_NEXT: dict[SubmissionState, frozenset[SubmissionState]] = {
     _S.QUEUED: frozenset({_S.PREDICTING, _S.FAILED, _S.CANCELLED}),
-    _S.PREDICTING: frozenset({_S.SCORING, _S.FAILED, _S.CANCELLED}),
+    # To SCORED at once: a rehearsal on a sample without labels.
+    _S.PREDICTING: frozenset({_S.SCORING, _S.SCORED, _S.FAILED, _S.CANCELLED}),
     _S.SCORING: frozenset({_S.SCORED, _S.FAILED, _S.CANCELLED}),
     _S.SCORED: frozenset(),
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
+
+# What an organiser may have done again: the score of a prediction that is kept. Nobody else leaves a final state.
+RUN_AGAIN = {_R.EXITED: _R.QUEUED, _R.FAILED: _R.QUEUED}
+SUBMISSION_AGAIN = {_S.SCORED: _S.SCORING, _S.FAILED: _S.SCORING}
 
 State = TypeVar("State", RunState, SubmissionState)
 
@@ -81,3 +86,15 @@ def advance(current: State, target: State) -> State:
     if target not in allowed:
         raise IllegalMove(current, target)
     return target
+
+
+def take_up(current: State) -> State:
+    """Where something that has ended goes on when its score is measured again.
+
+    Raises:
+        IllegalMove: it has not ended, or was stopped or cancelled.
+    """
+    again = RUN_AGAIN.get(current) if isinstance(current, RunState) else SUBMISSION_AGAIN.get(current)
+    if again is None:
+        raise IllegalMove(current, RunState.QUEUED if isinstance(current, RunState) else SubmissionState.SCORING)
+    return again

@@ -77,6 +77,11 @@ def score_view(tree: Tree) -> Tree:
     return _view(tree, lambda path: path == EVALUATION or path.startswith("test/"))
 
 
+def input_view(tree: Tree) -> Tree:
+    """What a prediction depends on: the test inputs, and data_loader.py, which says in which order they come."""
+    return _view(tree, lambda path: path == LOADER or (path.startswith("test/") and not path.startswith(TEST_LABEL)))
+
+
 def loader_view(tree: Tree) -> Tree:
     """The organiser's data_loader.py alone."""
     return _view(tree, lambda path: path == LOADER)

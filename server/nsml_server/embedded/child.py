@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from nsml_server.embedded.folder import DataFolder
@@ -29,7 +30,9 @@ HANDED_ON = (
     "NSML_NODE_GPUS",
     "NSML_REGISTRY_AUTH",
     "NSML_RUNNER",
+    "NSML_RUNTIMES",
 )
+RUNTIMES = ".cache/nsmlctl/runtimes"  # in the home: where `make runtimes` puts them
 STEADY = 60.0  # seconds it has to live for its earlier deaths to be forgotten
 LEAVING = 8.0  # seconds it has to say goodbye
 MAX_LOG = 16 * 2**20  # bytes of its log at a start; a longer one begins anew
@@ -100,7 +103,9 @@ class WorkerChild:
 def worker_environment(folder: DataFolder, server_url: str, environment: Mapping[str, str]) -> dict[str, str]:
     """What the worker is told. Of our own variables only those that are the worker's are handed on."""
     kept = {name: value for name, value in environment.items() if not name.startswith(("NSML_", "NSMLCTL_"))}
+    runtimes = Path(environment.get("HOME", "/"), RUNTIMES)
     told = {
+        **({"NSML_RUNTIMES": str(runtimes)} if runtimes.is_dir() else {}),
         "NSML_SERVER_URL": server_url,
         "NSML_NODE": NODE,
         "NSML_NODE_TOKEN_FILE": str(folder.node_token),

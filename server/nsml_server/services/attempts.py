@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nsml_server.domain.states import RunState, SubmissionState
 from nsml_server.errors import AttemptOver, Invalid, TooLarge, Unauthenticated
-from nsml_server.services import files, runs, specs, submissions, tokens
+from nsml_server.services import files, restarts, runs, specs, submissions, tokens
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import manifests, questions
@@ -97,7 +97,9 @@ def require_readable(platform: Platform, run_id: int, token: str, hashes: list[s
 def _begin(platform: Platform, tx: WriteTransaction, run: Run, attempt: Attempt) -> None:
     now = platform.now()
     if attempt.number > 1:
-        _mark_new_attempt(platform, run.id, attempt.number)
+        start = restarts.choose(platform, tx, run, attempt)
+        attempt.checkpoint, attempt.manifest = (start.name, start.manifest) if start else (None, None)
+        _mark_new_attempt(platform, run.id, attempt, restarts.reason_of(tx, run, attempt.number))
     attempt.claimed_at = now
     attempt.log_base = platform.streams.size(run.id, LOG)
     attempt.events_base = platform.streams.size(run.id, EVENTS)
@@ -109,11 +111,12 @@ def _begin(platform: Platform, tx: WriteTransaction, run: Run, attempt: Attempt)
         submissions.move_of_run(platform, tx, run, SubmissionState.PREDICTING)
 
 
-def _mark_new_attempt(platform: Platform, run_id: int, number: int) -> None:
+def _mark_new_attempt(platform: Platform, run_id: int, attempt: Attempt, why: str) -> None:
     """Say in the log where an attempt begins anew, and close a journal line that the last one left open."""
     size = platform.streams.size(run_id, LOG)
     if size:
-        mark = f"\n[nsml] The machine was lost; the program is started again (attempt {number}).\n"
+        begun = f"goes on from checkpoint {attempt.checkpoint}" if attempt.manifest else "is started again"
+        mark = f"\n[nsml] {why}; the program {begun} (attempt {attempt.number}).\n"
         platform.streams.append(run_id, LOG, size, mark.encode())
     size = platform.streams.size(run_id, EVENTS)
     if size and platform.streams.read(run_id, EVENTS, size - 1, 1) != b"\n":

@@ -11,7 +11,7 @@ from nsml_server.domain import journal, ranking, trees
 from nsml_server.domain.names import check_checkpoint, shown
 from nsml_server.domain.ranking import Order
 from nsml_server.errors import Conflict, Invalid, NotFound, NsmlError, TooLarge
-from nsml_server.services import files, specs
+from nsml_server.services import files, runs, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import checkpoints, manifests
@@ -19,6 +19,9 @@ from nsml_server.storage.tables import Checkpoint, Run, Session
 from nsml_worker.contract import Tree
 
 LISTED = 20  # names in a sentence
+MAX_WHY = 500  # characters of the reason for which a worker did not take one
+SAVE_FIRST = "Call `nsml.bind(save=…, load=…, infer=…)` and then `nsml.save(name)` in the program, and run it again."
+TOO_LARGE = "NSML Warning) Cannot upload models over"  # the original's words: people look for them
 
 log = structlog.get_logger()
 
@@ -35,10 +38,16 @@ def tree_of(tx: ReadTransaction, checkpoint: Checkpoint) -> Tree:
 
 def take(platform: Platform, tx: WriteTransaction, run: Run, told: dict[str, Any]) -> None:
     """Keep a checkpoint that the worker has stored. One that we do not take is left out, and the training goes on."""
+    if "refused" in told:
+        runs.notice(platform, tx, run, _refusal(told))
+        return
     try:
         name, values = _read(platform, tx, run, told)
+        _check_size(run, name, values["size"])
     except (NsmlError, ValueError, TypeError, KeyError) as error:
         log.warning("checkpoint_refused", run=run.id, why=str(error)[:500])
+        if isinstance(error, NsmlError):
+            runs.notice(platform, tx, run, error.message)
         return
     checkpoints.save(tx, run.session_id, name, values)
     platform.tell(tx, f"session:{run.id}")
@@ -107,6 +116,19 @@ def _read(platform: Platform, tx: WriteTransaction, run: Run, told: dict[str, An
     return name, {**values, "saved_at": saved_at, "elapsed": max(0.0, saved_at - before)}
 
 
+def _refusal(told: dict[str, Any]) -> str:
+    """What its owner is told of a checkpoint that the worker did not take. Both texts began in a box."""
+    why = shown(str(told["refused"]), MAX_WHY)[1:-1].rstrip(".")
+    return f"The checkpoint {shown(str(told.get('name', '')))} was not kept: {why}."
+
+
+def _check_size(run: Run, name: str, size: int) -> None:
+    """Raises TooLarge, in NSML's words, for a model beyond what its dataset allows."""
+    limit = None if run.version is None else run.version.dataset.max_model_bytes
+    if limit is not None and size > limit:
+        raise TooLarge(f"{TOO_LARGE} {float(limit)} ({shown(name)} has {size:,} bytes)")
+
+
 def _best(saved: Sequence[Checkpoint], metric: str, order: Order) -> Checkpoint | None:
     entries = [
         ranking.Entry(index, "", float(checkpoint.summary[metric]), checkpoint.saved_at)
@@ -118,15 +140,15 @@ def _best(saved: Sequence[Checkpoint], metric: str, order: Order) -> Checkpoint 
 
 
 def _nothing_saved(session: Session, purpose: str) -> Conflict:
-    name = specs.name_of(session)
-    if session.run.state.is_final:
+    name, run = specs.name_of(session), session.run
+    if run.state.is_final:
         return Conflict(
             f"{name} has ended and saved no checkpoint, so there is nothing to {purpose}.",
-            hint="Call `nsml.save(name)` in the program, and run it again.",
+            hint=run.notices[-1] if run.notices else SAVE_FIRST,
             code="no_checkpoint",
         )
     return Conflict(
-        f"{name} has saved no checkpoint yet: it is {session.run.state}.",
+        f"{name} has saved no checkpoint yet: it is {run.state}.",
         hint=f"Wait for its first `nsml.save`; `nsmlctl logs -f {name}` shows how far it is.",
         code="no_checkpoint",
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nsml_server.domain import trees
 from nsml_server.domain.datasets import MAX_SOURCE, check_contents
@@ -20,11 +21,12 @@ from nsml_server.storage.tables import Dataset, DatasetVersion
 from nsml_worker.contract import Tree
 
 MAX_DESCRIPTION = 2000  # characters
+CHANGEABLE = frozenset({"description", "leaderboard", "pull_models", "max_model_bytes"})
 
 
 @dataclass(frozen=True)
 class Push:
-    """What an organiser sends."""
+    """What an organiser sends. None: what was said before stays."""
 
     name: str
     tree: Tree
@@ -33,7 +35,8 @@ class Push:
     order: str | None
     description: str
     force: bool
-    pull_models: bool = True
+    pull_models: bool | None = None
+    max_model_bytes: int | None = None
 
 
 def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) -> Dataset:
@@ -45,7 +48,7 @@ def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) 
     """
     known = datasets.named(tx, check_dataset(asked.name))
     if known is not None:
-        _require_owner(caller, known)
+        require_owner(caller, known)
         if not asked.force:
             raise Conflict(
                 f"There is a dataset {asked.name} already.",
@@ -54,19 +57,60 @@ def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) 
     order = order_of(check_metric(asked.metric), asked.order)
     tree = _checked_tree(platform, tx, caller, asked)
     dataset = known or Dataset(name=asked.name, owner_id=caller.id, created_at=platform.now())
-    recount = known is not None and known.order != order
+    recount = known is not None and (known.order, known.metric) != (order, asked.metric)
     dataset.metric, dataset.order, dataset.leaderboard = asked.metric, order, asked.leaderboard
     dataset.description, dataset.updated_at = asked.description, platform.now()
-    dataset.pull_models = asked.pull_models
+    if asked.pull_models is not None:
+        dataset.pull_models = asked.pull_models
+    if asked.max_model_bytes is not None:
+        dataset.max_model_bytes = asked.max_model_bytes
     tx.add(dataset)
     tx.flush()
-    tx.add(_next_version(platform, tx, dataset, tree))
+    tx.add(_next_version(platform, tx, dataset, tree, hides_test=dataset.leaderboard))
     tx.flush()
     if recount:
         leaderboard.recount(tx, dataset)
     platform.tell(tx, f"board:{dataset.name}")
     tx.refresh(dataset, ["owner"])
     return dataset
+
+
+def change(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, wish: Mapping[str, Any]) -> Dataset:
+    """Change what is said of a dataset, without its files; only what `wish` names, of the fields of CHANGEABLE.
+
+    A metric belongs to a version: another one makes a new version of the same files, and scores by the old metric leave the
+    board. A new metric brings its own order unless one is named. A board that is taken away hides the test as before.
+
+    Raises:
+        Forbidden: it is somebody else's.
+        Invalid: a metric or an order we do not know, or files that a board would need are missing.
+    """
+    dataset = find(tx, name)
+    require_owner(caller, dataset)
+    metric, was = str(wish.get("metric", dataset.metric)), (dataset.metric, dataset.order)
+    order = order_of(check_metric(metric), wish.get("order")) if {"metric", "order"} & set(wish) else dataset.order
+    _check_description(str(wish.get("description", "")))
+    for field in CHANGEABLE & set(wish):
+        setattr(dataset, field, wish[field])
+    dataset.metric, dataset.order, dataset.updated_at = metric, order, platform.now()
+    tx.flush()
+    _keep_version(platform, tx, dataset)
+    if (metric, order) != was:
+        leaderboard.recount(tx, dataset)
+    platform.tell(tx, f"board:{dataset.name}")
+    return dataset
+
+
+def _keep_version(platform: Platform, tx: WriteTransaction, dataset: Dataset) -> None:
+    """A new version of the same files when the newest is not what the dataset says now."""
+    last = latest(tx, dataset)
+    hides_test = last.hides_test or dataset.leaderboard
+    if (last.metric, last.hides_test) == (dataset.metric, hides_test):
+        return
+    tree = manifests.load(tx, last.manifest)
+    _check_files(platform, tree, dataset.leaderboard, dataset.metric)
+    tx.add(_next_version(platform, tx, dataset, tree, hides_test=hides_test))
+    tx.flush()
 
 
 def find(tx: ReadTransaction, name: str) -> Dataset:
@@ -104,10 +148,18 @@ def files_of(tx: ReadTransaction, caller: Caller, name: str) -> Tree:
     return manifests.load(tx, latest(tx, dataset).manifest)
 
 
+def require_owner(caller: Caller, dataset: Dataset) -> None:
+    """Raises Forbidden for a dataset of somebody else's."""
+    if not caller.admin and dataset.owner_id != caller.id:
+        raise Forbidden(
+            f"The dataset {dataset.name} is {dataset.owner.name}'s.", hint="Choose another name, or ask its owner."
+        )
+
+
 def delete(platform: Platform, tx: WriteTransaction, caller: Caller, name: str) -> None:
     """Take a dataset away; what began with it ends with it, and the name is free again."""
     dataset = find(tx, name)
-    _require_owner(caller, dataset)
+    require_owner(caller, dataset)
     dataset.deleted_at = platform.now()
     tx.flush()
     platform.tell(tx, f"board:{name}")
@@ -115,23 +167,33 @@ def delete(platform: Platform, tx: WriteTransaction, caller: Caller, name: str) 
 
 def _checked_tree(platform: Platform, tx: ReadTransaction, caller: Caller, asked: Push) -> Tree:
     settings = platform.settings
-    if len(asked.description) > MAX_DESCRIPTION:
-        raise Invalid(f"The description is longer than {MAX_DESCRIPTION} characters.", hint="Shorten it.")
+    _check_description(asked.description)
     tree = trees.check_tree(
         asked.tree,
         max_files=settings.dataset_files,
         max_file_bytes=settings.dataset_file_bytes,
         max_bytes=settings.dataset_bytes,
     )
-    trees.check_dataset_tree(tree, asked.leaderboard, asked.metric)
     files.require_held(tx, files.holder_of_user(caller.id), tree)
-    if asked.leaderboard:
-        limits = {trees.TEST_LABEL: settings.dataset_file_bytes}
-        check_contents(lambda path: files.read_text(platform, tree, path, limits.get(path, MAX_SOURCE)), asked.metric)
+    _check_files(platform, tree, asked.leaderboard, asked.metric)
     return tree
 
 
-def _next_version(platform: Platform, tx: WriteTransaction, dataset: Dataset, tree: Tree) -> DatasetVersion:
+def _check_description(text: str) -> None:
+    if len(text) > MAX_DESCRIPTION:
+        raise Invalid(f"The description is longer than {MAX_DESCRIPTION} characters.", hint="Shorten it.")
+
+
+def _check_files(platform: Platform, tree: Tree, leaderboard: bool, metric: str) -> None:
+    trees.check_dataset_tree(tree, leaderboard, metric)
+    if leaderboard:
+        limits = {trees.TEST_LABEL: platform.settings.dataset_file_bytes}
+        check_contents(lambda path: files.read_text(platform, tree, path, limits.get(path, MAX_SOURCE)), metric)
+
+
+def _next_version(
+    platform: Platform, tx: WriteTransaction, dataset: Dataset, tree: Tree, *, hides_test: bool
+) -> DatasetVersion:
     last = datasets.latest_version(tx, dataset.id)
     return DatasetVersion(
         dataset_id=dataset.id,
@@ -139,16 +201,9 @@ def _next_version(platform: Platform, tx: WriteTransaction, dataset: Dataset, tr
         manifest=manifests.save(tx, tree),
         metric=dataset.metric,
         size=tree.size,
-        hides_test=dataset.leaderboard,
+        hides_test=hides_test,
         created_at=platform.now(),
     )
-
-
-def _require_owner(caller: Caller, dataset: Dataset) -> None:
-    if not caller.admin and dataset.owner_id != caller.id:
-        raise Forbidden(
-            f"The dataset {dataset.name} is {dataset.owner.name}'s.", hint="Choose another name, or ask its owner."
-        )
 
 
 def _unknown(name: str, known: list[str]) -> NotFound:

@@ -6,9 +6,6 @@ What ran beside a hidden test is told by domain.disclosure alone: neither a work
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -17,8 +14,7 @@ from nsml_server.domain import logtail
 from nsml_server.domain.disclosure import Failure, describe_failure
 from nsml_server.domain.reasons import Reason, outcome
 from nsml_server.domain.states import RunState
-from nsml_server.errors import NsmlError
-from nsml_server.services import files, runs, sessions, specs, submissions
+from nsml_server.services import files, restarts, runs, scores, sessions, sources, specs, submissions
 from nsml_server.services.attempts import LOG
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
@@ -26,9 +22,8 @@ from nsml_server.storage.repositories import manifests
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.repositories import submissions as submission_rows
 from nsml_server.storage.tables import Run
-from nsml_worker.contract import Collected, Ended, EndReason, RunKind, Tree
+from nsml_worker.contract import Collected, Ended, EndReason, RunKind
 
-MAX_SOURCE = 2**20  # bytes of an uploaded file that is looked into for a line
 # What score.json may call an error, and whose it is. Anything else is the organiser's.
 _PREDICTION_FAULTS = {
     "wrong_length": Reason.WRONG_LENGTH,
@@ -60,6 +55,7 @@ def conclude(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason,
         {RunKind.PREDICT: _end_predict, RunKind.SCORE: _end_score}.get(run.kind, _end_train)(
             platform, tx, run, reason, ended
         )
+    _tell_notices(platform, run)
 
 
 def refuse(platform: Platform, tx: WriteTransaction, run: Run, why: str) -> None:
@@ -79,6 +75,13 @@ def _end_stopped(platform: Platform, tx: WriteTransaction, run: Run, reason: Rea
         runs.end(platform, tx, run, RunState.STOPPED, why, message, ended.exit_code)
 
 
+def _tell_notices(platform: Platform, run: Run) -> None:
+    """At the end of the log, where the worker adds nothing more: its offsets would no longer be right in the middle."""
+    if run.notices and run.state.is_final:
+        text = "".join(f"\n{notice}" for notice in run.notices) + "\n"
+        platform.streams.append(run.id, LOG, platform.streams.size(run.id, LOG), text.encode())
+
+
 def _end_train(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
     state = outcome(reason).state
     if state is not RunState.FAILED:
@@ -86,17 +89,33 @@ def _end_train(platform: Platform, tx: WriteTransaction, run: Run, reason: Reaso
         return
     session = sessions.of_id(tx, run.session_id)
     facts = {"session": specs.name_of(session), "entry": session.entry, "image": run.image}
-    code = _code_reader(platform, manifests.load(tx, session.code))
-    limits = specs.limits_of(platform, run)
-    ended = dataclasses.replace(ended, error=ended.error or _error_in_log(platform, run.id))
-    failure = describe_failure(ended, code=code, hidden=False, limits=limits, facts=facts)
+    tail, limits = _end_of_log(platform, run.id), specs.limits_of(platform, run)
+    refusal = _refusal(tx, run, tail)
+    if refusal is not None and run.kind is RunKind.TRAIN:
+        restarts.begin_anew(platform, tx, run)
+        return
+    ended = dataclasses.replace(ended, error=ended.error or logtail.error_at_end(tail, platform.clock.now()))
+    failure = describe_failure(
+        ended,
+        code=sources.reader(platform, manifests.load(tx, session.code)),
+        limits=limits,
+        facts=facts,
+        refusal=refusal,
+    )
     runs.end(platform, tx, run, state, failure.reason, failure.message, ended.exit_code)
 
 
-def _error_in_log(platform: Platform, run_id: int) -> dict[str, Any] | None:
+def _end_of_log(platform: Platform, run_id: int) -> bytes:
     """A program that fell before it imported the SDK left no line in the journal: its log has the traceback."""
     begin = max(0, platform.streams.size(run_id, LOG) - logtail.TAIL)
-    return logtail.error_at_end(platform.streams.read(run_id, LOG, begin, logtail.TAIL), platform.clock.now())
+    return platform.streams.read(run_id, LOG, begin, logtail.TAIL)
+
+
+def _refusal(tx: ReadTransaction, run: Run, tail: bytes) -> logtail.Refusal | None:
+    """Only of a run to whose arguments the platform has added some."""
+    attempt = run_rows.attempt_of(tx, run)
+    goes_on = attempt is not None and attempt.manifest is not None
+    return logtail.refusal_at_end(tail) if goes_on or run.kind is not RunKind.TRAIN else None
 
 
 def _end_predict(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
@@ -114,58 +133,52 @@ def _describe_predict(platform: Platform, tx: ReadTransaction, run: Run, ended: 
     submission = submission_rows.of_id(tx, run.submission_id or 0)
     if submission is None:
         raise LookupError(f"run {run.id} has no submission")
-    checkpoint = manifests.load(tx, submission.checkpoint_manifest)
-    facts = {"session": specs.name_of(submission.session), "entry": submission.session.entry, "image": run.image}
-    # A worker's own words may quote a path or a line from the box: they stay with the attempt.
+    session, checkpoint = submission.session, manifests.load(tx, submission.checkpoint_manifest)
+    tree, shown = manifests.load(tx, session.code), submission.is_rehearsal
+    entry = submission.entry or session.entry
+    facts = {"session": specs.name_of(session), "entry": entry, "image": run.image}
+    # Beside the hidden test a worker's own words may quote a path or a line from the box: they stay with the attempt.
     return describe_failure(
-        dataclasses.replace(ended, detail=""),
-        code=_code_reader(platform, manifests.load(tx, submission.session.code)),
+        ended if shown else dataclasses.replace(ended, detail=""),
+        code=sources.reader(platform, tree),
         phase_seen=run.phase,
         checkpoint=submission.checkpoint,
-        checkpoint_files=[entry.path for entry in checkpoint.files],
-        hidden=True,
+        checkpoint_files=[file.path for file in checkpoint.files],
+        hidden=not shown,
         limits=specs.limits_of(platform, run),
         facts=facts,
+        refusal=_refusal(tx, run, _end_of_log(platform, run.id)) if shown else None,
+        seen=None if ended.error else sources.look(platform, tree, entry),
     )
 
 
 def _end_score(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
-    result = _score_of(platform, _output(tx, run, ended, specs.SCORE)) if reason is Reason.EXITED else None
+    result = scores.read(platform, _output(tx, run, ended, specs.SCORE)) if reason is Reason.EXITED else None
     if isinstance(result, float):
         runs.end(platform, tx, run, RunState.EXITED, reason, None, ended.exit_code)
         submissions.land_score(platform, tx, run, result)
         return
-    failure = _judge(result or {})
+    failure = _judge(result or {}, shown=_is_shown(tx, run))
     if failure.reason is Reason.EVALUATION_FAILED:
         log.error("evaluation_failed", run=run.id, reason=reason.value, detail=ended.detail[:500], said=result)
     _fail(platform, tx, run, failure, ended.exit_code)
 
 
-def _score_of(platform: Platform, output: Collected | None) -> float | dict[str, Any] | None:
-    """The score, or the error in its place; None for what is neither. The file comes from a box: it is only parsed."""
-    if output is None or output.size > specs.MAX_SCORE:
-        return None
-    try:
-        with platform.blobs.open(output.hash) as source:
-            told = json.loads(source.read(specs.MAX_SCORE))
-    except (NsmlError, ValueError, RecursionError):
-        return None
-    if not isinstance(told, dict):
-        return None
-    score, error = told.get("score"), told.get("error")
-    if isinstance(score, (int, float)) and not isinstance(score, bool) and _is_finite(score):
-        return float(score)
-    return error if isinstance(error, dict) else None
+def _is_shown(tx: ReadTransaction, run: Run) -> bool:
+    submission = submission_rows.of_id(tx, run.submission_id or 0)
+    return submission is not None and submission.is_rehearsal
 
 
-def _judge(error: dict[str, Any]) -> Failure:
-    """Only counts are repeated: a scorer's words may quote a label, and a prediction may quote a hidden row."""
+def _judge(error: dict[str, Any], *, shown: bool) -> Failure:
+    """Beside the hidden test only counts are repeated: a scorer's words may quote a label, and a prediction a hidden row."""
     code = error.get("code")
     reason = _PREDICTION_FAULTS.get(code, Reason.EVALUATION_FAILED) if isinstance(code, str) else None
     reason = reason or Reason.EVALUATION_FAILED
     counts = {name: error[name] for name in ("expected", "got") if type(error.get(name)) is int}
     line = error.get("line")
     detail = f"line {line}" if type(line) is int else _GENERAL.get(reason, "")
+    if shown and error.get("message"):
+        detail = str(error["message"])[: runs.MAX_DETAIL].rstrip(".")
     return Failure(reason, "score", outcome(reason).describe({**counts, "detail": detail}))
 
 
@@ -191,18 +204,3 @@ def _output(tx: ReadTransaction, run: Run, ended: Ended, name: str) -> Collected
         if output.name == name and manifests.held(tx, files.holder_of_run(run), [output.hash]):
             return output
     return None
-
-
-def _code_reader(platform: Platform, tree: Tree) -> Callable[[str], str | None]:
-    def read(path: str) -> str | None:
-        source = files.read_text(platform, tree, path, MAX_SOURCE)
-        return None if source is None or len(source) > MAX_SOURCE else source.decode("utf-8", "replace")
-
-    return read
-
-
-def _is_finite(score: float) -> bool:
-    try:
-        return math.isfinite(float(score))
-    except OverflowError:
-        return False

@@ -49,14 +49,6 @@ def of_session(platform: Platform, tx: ReadTransaction, session: Session) -> Env
     )
 
 
-def runtime_of(platform: Platform, tx: ReadTransaction, image: str) -> str | None:
-    """The runtime a machine must have to run what names this image; None: any machine will do, or say what is wrong."""
-    try:
-        return images.resolve(platform, tx, image).runtime
-    except NsmlError:
-        return None
-
-
 def notes_of(platform: Platform, tx: ReadTransaction, session: Session) -> list[str]:
     """What the participant is to know about where this session runs; sentences."""
     try:

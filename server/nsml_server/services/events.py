@@ -9,7 +9,7 @@ from nsml_server.domain import journal
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
 from nsml_server.errors import AttemptOver
-from nsml_server.services import attempts, checkpoints, endings, runs, specs
+from nsml_server.services import attempts, checkpoints, endings, products, runs, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
 from nsml_server.storage.tables import Run
@@ -106,6 +106,10 @@ def _checkpoint(platform: Platform, tx: WriteTransaction, run: Run, data: dict[s
     checkpoints.take(platform, tx, run, data)
 
 
+def _files(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, Any]) -> None:
+    products.take(platform, tx, run, data)
+
+
 def _ended(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, Any]) -> None:
     ended = Ended.from_dict(data)
     if ended.reason is EndReason.EXITED:
@@ -118,5 +122,6 @@ _HANDLERS: dict[EventKind, Callable[[Platform, WriteTransaction, Run, dict[str, 
     EventKind.STARTED: _started,
     EventKind.PAUSED: _paused,
     EventKind.CHECKPOINT: _checkpoint,
+    EventKind.FILES: _files,
     EventKind.ENDED: _ended,
 }

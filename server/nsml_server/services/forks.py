@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nsml_server.errors import Conflict
-from nsml_server.services import checkpoints, datasets, requests, sessions, specs
+from nsml_server.services import checkpoints, datasets, images, requests, sessions, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.services.sessions import Resources
@@ -32,6 +32,7 @@ class Wish:
     entry: str | None = None
     memo: str | None = None
     dataset: str | None = None
+    image: str | None = None
     resources: Resources = field(default_factory=Resources)
 
 
@@ -51,7 +52,7 @@ def fork(
     Raises:
         Conflict: the origin has saved nothing.
         NotFound: there is no such checkpoint; lists those there are.
-        Invalid: an entry or arguments we do not take.
+        Invalid: an entry, arguments or an image we do not take.
     """
     known = requests.recall(tx, caller.id, key, requests.SESSION)
     if known is not None:
@@ -113,6 +114,8 @@ def _open(
 
 def _row(platform: Platform, tx: WriteTransaction, origin: Session, wish: Wish) -> Session:
     name, version_id = origin.dataset, origin.version_id
+    if wish.image is not None:
+        images.resolve(platform, tx, wish.image)
     if wish.dataset is not None:
         dataset = datasets.find(tx, wish.dataset)
         name, version_id = dataset.name, datasets.latest(tx, dataset).id
@@ -125,7 +128,7 @@ def _row(platform: Platform, tx: WriteTransaction, origin: Session, wish: Wish) 
         entry=origin.entry if wish.entry is None else wish.entry,
         args=origin.args if wish.args is None else wish.args,
         memo=sessions.check_memo(wish.memo or ""),
-        image=origin.image,
+        image=origin.image if wish.image is None else wish.image,
         created_at=platform.now(),
     )
 

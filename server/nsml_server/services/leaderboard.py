@@ -38,15 +38,20 @@ def record(tx: WriteTransaction, dataset: Dataset, submission: Submission) -> No
     tx.flush()
 
 
-def recount(tx: WriteTransaction, dataset: Dataset) -> None:
-    """Fill the board anew from all scores: after the order was turned round."""
+def recount(tx: WriteTransaction, dataset: Dataset, user_id: int | None = None) -> None:
+    """Fill the board anew from all scores that count: after the order was turned round, or the metric is another.
+
+    `user_id`: only this user's row, after a score of theirs was measured again.
+    """
+    if user_id is not None:
+        board.best_to_change(tx, dataset.id, user_id)  # locked before it is read
     entries: dict[int, list[ranking.Entry]] = {}
-    for submission in submissions.scored(tx, dataset.id):
+    for submission in submissions.scored(tx, dataset.id, user_id):
         entries.setdefault(submission.user_id, []).append(_entry(submission))
-    board.clear(tx, dataset.id)
-    for user_id, scored in entries.items():
+    board.clear(tx, dataset.id, user_id)
+    for owner, scored in entries.items():
         for best in ranking.bests(scored, dataset.order):
-            tx.add(_best(dataset.id, user_id, best, count=len(scored)))
+            tx.add(_best(dataset.id, owner, best, count=len(scored)))
     tx.flush()
 
 
@@ -73,6 +78,15 @@ def standing(tx: ReadTransaction, dataset: Dataset, submission: Submission) -> t
     if best is None or submission.score is None:
         return None, False
     return board.count_better(tx, dataset.id, dataset.order, best.score) + 1, best.submission_id == submission.id
+
+
+def best_of(tx: ReadTransaction, session_ids: Sequence[int]) -> dict[int, float]:
+    """The best score of each of these sessions that has one."""
+    best: dict[int, float] = {}
+    for session_id, score, order in submissions.scores_of(tx, session_ids):
+        if ranking.is_better(score, best.get(session_id), order):
+            best[session_id] = score
+    return best
 
 
 def _entry(submission: Submission) -> ranking.Entry:

@@ -8,7 +8,7 @@ from nsml_server.storage.database import WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import accepted
 from nsml_server.storage.tables import Accepted
 
-SESSION, SUBMISSION = "session", "submission"
+SESSION, SUBMISSION, REHEARSAL = "session", "submission", "rehearsal"
 KEPT = 7 * 86400.0  # seconds in which a key is known again
 MAX_KEY = 128  # characters
 

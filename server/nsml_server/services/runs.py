@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nsml_server.domain import states
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState, advance
 from nsml_server.errors import NotFound
@@ -14,6 +15,7 @@ from nsml_server.storage.repositories import outbox, runs, submissions
 from nsml_server.storage.tables import Attempt, Outgoing, Run
 from nsml_worker.contract import TASK_STOP
 
+MAX_NOTICES = 50  # of one run
 MAX_DETAIL = 2000  # characters of a worker's own words that are kept
 
 
@@ -47,6 +49,14 @@ def tell(platform: Platform, tx: WriteTransaction, run: Run) -> None:
         platform.tell(tx, f"stream:{run.id}:log", f"stream:{run.id}:events")
 
 
+def notice(platform: Platform, tx: WriteTransaction, run: Run, text: str) -> None:
+    """Something its owner is to know though the run goes on; shown with the session, and at the end of its log."""
+    if len(run.notices) < MAX_NOTICES and text not in run.notices:
+        run.notices = [*run.notices, text]
+        tx.flush()
+        tell(platform, tx, run)
+
+
 def queue_again(platform: Platform, tx: WriteTransaction, run: Run, *, blame: bool) -> None:
     """Back into the line, at its old place. `blame`: the attempt counts as one that failed by our fault."""
     freed: dict[str, Any] = {
@@ -62,6 +72,20 @@ def queue_again(platform: Platform, tx: WriteTransaction, run: Run, *, blame: bo
     move(platform, tx, run, RunState.QUEUED, **values)
     outbox.delete_of_run(tx, run.id)
     platform.hurry(tx)
+
+
+def take_up(platform: Platform, tx: WriteTransaction, run: Run, version_id: int) -> None:
+    """Into the line once more though it has ended, on this version of its dataset: the next attempt is another one."""
+    emptied = dict.fromkeys(("node_id", "phase", "reason", "message", "exit_code", "started_at", "ended_at"))
+    values: dict[str, Any] = {
+        **emptied,
+        "devices": [],
+        "faults": 0,
+        "version_id": version_id,
+        "queued_at": platform.now(),
+    }
+    runs.change(tx, run, {"state": states.take_up(run.state), **values})
+    tell(platform, tx, run)
 
 
 def end(

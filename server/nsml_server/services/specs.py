@@ -27,6 +27,7 @@ ENV_SESSION_NAME = "NSML_SESSION_NAME"
 ENV_DATASET_NAME = "NSML_DATASET_NAME"
 ENV_GPU_NUM = "NSML_GPU_NUM"
 ENV_CHECKPOINT = "NSML_CHECKPOINT"
+ENV_BATCH = "NSML_BATCH"
 PREDICTION = "prediction"
 SCORE = "score.json"
 MAX_SCORE = 64 * 1024  # bytes of score.json
@@ -76,17 +77,20 @@ def readable(spec: RunSpec) -> frozenset[str]:
 
 
 def _train(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt, session: Session) -> RunSpec:
+    if attempt.manifest is not None:
+        return _begun(platform, tx, run, attempt, session)
     mounts, environment = _training_view(tx, run, session), _environment(run, session, "train")
     argv = ("python", "-u", session.entry, *shlex.split(session.args))
     return _spec(platform, run, attempt, session, argv, mounts, environment=environment)
 
 
 def _begun(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt, session: Session) -> RunSpec:
-    """A fork, or a model that is served: what a training has, and the checkpoint to begin with."""
-    name, tree = _start(tx, session)
+    """A fork, a training that goes on, or a model that is served: what a training has, and the checkpoint to begin with."""
+    name, tree = _start(tx, session, attempt)
     mounts = (*_training_view(tx, run, session), Mount(CHECKPOINT, tree))
-    environment = {**_environment(run, session, run.kind.value), ENV_CHECKPOINT: name}
-    reserved = RESERVED_SERVE if run.kind is RunKind.SERVE else (*RESERVED_FORK, name)
+    is_served = run.kind is RunKind.SERVE
+    environment = {**_environment(run, session, "serve" if is_served else "fork"), ENV_CHECKPOINT: name}
+    reserved = RESERVED_SERVE if is_served else (*RESERVED_FORK, name)
     argv = ("python", "-u", session.entry, *shlex.split(session.args), *reserved)
     return _spec(platform, run, attempt, session, argv, mounts, environment=environment)
 
@@ -101,12 +105,14 @@ def _predict(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt
     submission, version = _submission(tx, run), _needed_version(tx, run)
     mounts = (
         Mount("/app", manifests.load(tx, session.code), writable=True),
-        _data(tx, version, trees.predict_view),
+        _tested(tx, submission, version, trees.predict_view),
         Mount(CHECKPOINT, manifests.load(tx, submission.checkpoint_manifest)),
         Mount("/nsml/loader", trees.loader_view(manifests.load(tx, version.manifest))),
     )
     environment = {**_environment(run, session, "submit"), ENV_CHECKPOINT: submission.checkpoint}
-    argv = ("python", "-u", session.entry, *shlex.split(session.args), *RESERVED)
+    if submission.batch is not None:
+        environment[ENV_BATCH] = str(submission.batch)
+    argv = ("python", "-u", submission.entry or session.entry, *shlex.split(session.args), *RESERVED)
     outputs = (Output(PREDICTION, platform.settings.prediction_bytes),)
     return _spec(platform, run, attempt, session, argv, mounts, environment=environment, outputs=outputs)
 
@@ -115,7 +121,7 @@ def _score(platform: Platform, tx: ReadTransaction, run: Run, attempt: Attempt, 
     submission, version = _submission(tx, run), _needed_version(tx, run)
     folder = f"/data/{version.dataset.name}"
     prediction = FileEntry(PREDICTION, submission.prediction_size or 0, submission.prediction_hash or "")
-    mounts = (_data(tx, version, trees.score_view), Mount("/nsml/prediction", Tree((prediction,))))
+    mounts = (_tested(tx, submission, version, trees.score_view), Mount("/nsml/prediction", Tree((prediction,))))
     argv = ["python", SCORER, "--metric", version.metric, "--label", f"{folder}/{trees.TEST_LABEL}"]
     argv += ["--prediction", f"/nsml/prediction/{PREDICTION}"]
     if version.metric == CUSTOM:
@@ -171,6 +177,15 @@ def _data(tx: ReadTransaction, version: DatasetVersion, view: Callable[[Tree], T
     return Mount(f"/data/{version.dataset.name}", view(tree) if version.hides_test else tree)
 
 
+def _tested(
+    tx: ReadTransaction, submission: Submission, version: DatasetVersion, view: Callable[[Tree], Tree]
+) -> Mount:
+    """What a submit is measured on: the hidden test, or in a rehearsal the public sample in its place."""
+    if submission.sample is None:
+        return _data(tx, version, view)
+    return Mount(f"/data/{version.dataset.name}", view(manifests.load(tx, submission.sample)))
+
+
 def _version(tx: ReadTransaction, run: Run) -> DatasetVersion | None:
     return None if run.version_id is None else datasets.version_of(tx, run.version_id)
 
@@ -182,7 +197,9 @@ def _needed_version(tx: ReadTransaction, run: Run) -> DatasetVersion:
     return version
 
 
-def _start(tx: ReadTransaction, session: Session) -> tuple[str, Tree]:
+def _start(tx: ReadTransaction, session: Session, attempt: Attempt) -> tuple[str, Tree]:
+    if attempt.manifest is not None:
+        return attempt.checkpoint or "", manifests.load(tx, attempt.manifest)
     origin = origins.of_session(tx, session.id)
     if origin is None or origin.manifest is None:
         raise LookupError(f"session {session.id} has no checkpoint to begin with")

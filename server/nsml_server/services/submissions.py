@@ -1,50 +1,89 @@
-"""Submits: a prediction, then a scoring, each its own run. Every step is one transaction with what it leads to."""
+"""Submits: a prediction, then a scoring, each its own run. Every step is one transaction with what it leads to.
+
+A rehearsal is a submit on the dataset's public sample: it goes the same way, counts nowhere, and hides nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from nsml_server.domain import states
 from nsml_server.domain.names import NO_DATASET
 from nsml_server.domain.reasons import Reason
+from nsml_server.domain.samples import has_answers
 from nsml_server.domain.states import RunState, SubmissionState, advance
 from nsml_server.errors import Conflict, NotFound
-from nsml_server.services import checkpoints, datasets, leaderboard, nodes, requests, runs, specs
+from nsml_server.services import checkpoints, datasets, leaderboard, nodes, requests, runs, samples, sessions, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.repositories import manifests, rescorings, submissions
 from nsml_server.storage.repositories import runs as run_rows
-from nsml_server.storage.repositories import submissions
 from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, Session, Submission
 from nsml_worker.contract import Collected, RunKind
 
 MAX_LIST = 10_000  # submits in one answer
+NO_ANSWERS = "The prediction is whole; the dataset's sample has no labels, so there is no score."
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a submit is to be. None: the best or the newest checkpoint, the session's own entry, the SDK's own chunks.
+
+    `batch` is the rows each call of infer is given.
+    """
+
+    checkpoint: str | None = None
+    entry: str | None = None
+    batch: int | None = None
 
 
 def submit(
-    platform: Platform, tx: WriteTransaction, caller: Caller, session: Session, checkpoint: str | None, key: str | None
+    platform: Platform,
+    tx: WriteTransaction,
+    caller: Caller,
+    session: Session,
+    wish: Wish,
+    key: str | None,
+    *,
+    rehearse: bool = False,
 ) -> Submission:
-    """Accept a submit: its row and its prediction, in this transaction.
+    """Accept a submit, or its rehearsal: its row and its prediction, in this transaction.
 
     Raises:
-        Conflict: the session has no dataset with a leaderboard, or nothing saved.
+        Conflict: the session has no dataset with a leaderboard, or nothing saved; there is no sample to rehearse on.
         NotFound: there is no such checkpoint; lists those there are.
+        Invalid: an entry that is not part of the code.
     """
-    known = requests.recall(tx, caller.id, key, requests.SUBMISSION)
+    what = requests.REHEARSAL if rehearse else requests.SUBMISSION
+    known = requests.recall(tx, caller.id, key, what)
     if known is not None:
         return find(tx, caller, known)
     dataset = _dataset_of(tx, session)
-    chosen = checkpoints.choose(tx, session, checkpoint, dataset.metric, dataset.order)
-    submission = _row(platform, session, dataset, datasets.latest(tx, dataset), chosen)
-    tx.add(submission)
-    tx.flush()
-    trained = session.run
-    tx.add(_run(platform, submission, RunKind.PREDICT, trained, cpus=trained.cpus, gpus=trained.gpus))
-    tx.flush()
-    requests.remember(tx, caller.id, key, requests.SUBMISSION, submission.id, platform.now())
-    platform.tell(tx, f"session:{trained.id}", f"submission:{submission.id}")
-    platform.hurry(tx)
+    chosen = checkpoints.choose(tx, session, wish.checkpoint, dataset.metric, dataset.order)
+    if wish.entry is not None:
+        sessions.check_entry(manifests.load(tx, session.code), wish.entry)
+    version = datasets.latest(tx, dataset)
+    submission = _row(platform, session, version, chosen, wish)
+    submission.sample = samples.of_version(platform, tx, dataset, version) if rehearse else None
+    _begin(platform, tx, submission, session.run)
+    requests.remember(tx, caller.id, key, what, submission.id, platform.now())
     return find(tx, caller, submission.id)
+
+
+def log_of(tx: ReadTransaction, caller: Caller, submission_id: int) -> int:
+    """The run that wrote a rehearsal's log. Raises NotFound, also for a submit: beside the hidden test logs are not shown."""
+    submission = find(tx, caller, submission_id)
+    run = run_rows.of_submission(tx, submission.id).get(RunKind.PREDICT)
+    if not submission.is_rehearsal or run is None:
+        raise NotFound(
+            f"Submission {submission_id} ran beside the hidden test, so its log is shown to nobody.",
+            hint=f"A rehearsal shows everything: `nsmlctl submit -t {specs.name_of(submission.session)}`.",
+            code="no_log",
+        )
+    return run.id
 
 
 def find(tx: ReadTransaction, caller: Caller, submission_id: int) -> Submission:
@@ -67,7 +106,16 @@ def of_session(tx: ReadTransaction, session: Session) -> Sequence[Submission]:
 
 
 def cancel(platform: Platform, tx: WriteTransaction, submission: Submission) -> Submission:
-    """End a submit at once, also with no worker alive; harmless when it has ended."""
+    """End a submit at once, also with no worker alive; harmless when it has ended.
+
+    Raises:
+        Conflict: its score is being measured again, which is the organiser's to end.
+    """
+    if rescorings.is_under_way(tx, submission.id):
+        raise Conflict(
+            f"Submission {submission.id} is being scored again by the owner of {submission.dataset.name}.",
+            hint="It ends by itself; a score that stands stays until the new one is there.",
+        )
     if not submission.state.is_final:
         _move(platform, tx, submission, SubmissionState.CANCELLED, **_end(platform, Reason.CANCELLED, None, None))
         for run in run_rows.of_submission(tx, submission.id).values():
@@ -84,9 +132,13 @@ def move_of_run(platform: Platform, tx: WriteTransaction, run: Run, target: Subm
 
 
 def begin_scoring(platform: Platform, tx: WriteTransaction, run: Run, prediction: Collected) -> None:
-    """The prediction is there: the scoring is queued in the same transaction."""
+    """The prediction is there: the scoring is queued in the same transaction. A sample without labels ends it here."""
     submission = _of_run(tx, run)
     if submission.state.is_final:
+        return
+    if submission.sample is not None and not has_answers(manifests.load(tx, submission.sample)):
+        end = {"message": NO_ANSWERS, "ended_at": platform.now()}
+        _move(platform, tx, submission, SubmissionState.SCORED, phase=None, **end)
         return
     stored = {"prediction_hash": prediction.hash, "prediction_size": prediction.size}
     _move(platform, tx, submission, SubmissionState.SCORING, phase=None, **stored)
@@ -96,20 +148,48 @@ def begin_scoring(platform: Platform, tx: WriteTransaction, run: Run, prediction
 
 
 def land_score(platform: Platform, tx: WriteTransaction, run: Run, score: float) -> None:
-    """Score, board and final state, in one transaction and once."""
+    """Score, board and final state, in one transaction and once; a rehearsal's score is on no board."""
     submission = _of_run(tx, run)
     if submission.state.is_final:
         return
-    _move(platform, tx, submission, SubmissionState.SCORED, score=score, ended_at=platform.now())
-    leaderboard.record(tx, submission.dataset, submission)
+    was_scored = submission.score is not None
+    ended = {"score": score, "ended_at": platform.now()}
+    _move(platform, tx, submission, SubmissionState.SCORED, dataset_version_id=run.version_id, **ended)
+    rescorings.end(tx, submission.id, ended)
+    if was_scored:
+        leaderboard.recount(tx, submission.dataset, submission.user_id)
+    elif counts(tx, submission):
+        leaderboard.record(tx, submission.dataset, submission)
+    else:
+        return
     platform.tell(tx, f"board:{submission.dataset.name}", *_topics_of_session(submission))
 
 
 def fail(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, phase: str | None, message: str) -> None:
-    """The submit ends without a score, and says why."""
+    """The submit ends without a score, and says why; a score that was to be measured again stays as it was."""
     submission = _of_run(tx, run)
-    if not submission.state.is_final:
-        _move(platform, tx, submission, SubmissionState.FAILED, **_end(platform, reason, phase, message))
+    if submission.state.is_final:
+        return
+    end = _end(platform, reason, phase, message)
+    if submission.score is None:
+        _move(platform, tx, submission, SubmissionState.FAILED, **end)
+    else:
+        _move(platform, tx, submission, SubmissionState.SCORED, phase=None, ended_at=end["ended_at"])
+    rescorings.end(tx, submission.id, {name: end[name] for name in ("reason", "message", "ended_at")})
+
+
+def take_up(platform: Platform, tx: WriteTransaction, submission: Submission) -> None:
+    """A submit that has ended is to be scored again; a score it has stays on the board meanwhile."""
+    emptied = dict.fromkeys(("phase", "reason", "message", "ended_at"))
+    submissions.change(tx, submission, {"state": states.take_up(submission.state), **emptied})
+    platform.tell(tx, f"submission:{submission.id}", *_topics_of_session(submission))
+
+
+def counts(tx: ReadTransaction, submission: Submission) -> bool:
+    """Whether its score stands on the board: no rehearsal's does, nor one measured before the metric was changed."""
+    version = tx.get(DatasetVersion, submission.dataset_version_id)
+    is_current = version is not None and version.metric == submission.dataset.metric
+    return submission.score is not None and is_current and not submission.is_rehearsal
 
 
 def current_run(tx: ReadTransaction, submission: Submission) -> Run | None:
@@ -159,16 +239,25 @@ def _dataset_of(tx: ReadTransaction, session: Session) -> Dataset:
     return dataset
 
 
-def _row(
-    platform: Platform, session: Session, dataset: Dataset, version: DatasetVersion, chosen: Checkpoint
-) -> Submission:
+def _begin(platform: Platform, tx: WriteTransaction, submission: Submission, trained: Run) -> None:
+    tx.add(submission)
+    tx.flush()
+    tx.add(_run(platform, submission, RunKind.PREDICT, trained, cpus=trained.cpus, gpus=trained.gpus))
+    tx.flush()
+    platform.tell(tx, f"session:{trained.id}", f"submission:{submission.id}")
+    platform.hurry(tx)
+
+
+def _row(platform: Platform, session: Session, version: DatasetVersion, chosen: Checkpoint, wish: Wish) -> Submission:
     return Submission(
         session_id=session.id,
         user_id=session.user_id,
-        dataset_id=dataset.id,
+        dataset_id=version.dataset_id,
         dataset_version_id=version.id,
         checkpoint=chosen.name,
         checkpoint_manifest=chosen.manifest,
+        entry=wish.entry,
+        batch=wish.batch,
         state=SubmissionState.QUEUED,
         created_at=platform.now(),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from nsml_server.domain.credits import GPU_SECONDS
 from nsml_server.domain.states import RunState
-from nsml_server.services import leaderboard, nodes, specs, submissions, uses
+from nsml_server.services import leaderboard, nodes, problems, specs, submissions, uses
 from nsml_server.services.accounts import Caller
 from nsml_server.services.credits import Statement
 from nsml_server.services.platform import Platform
@@ -23,7 +23,7 @@ from nsml_server.storage.repositories import sessions as session_rows
 from nsml_server.storage.repositories import uses as use_rows
 from nsml_server.storage.repositories.origins import Named
 from nsml_server.storage.repositories.sessions import Saved
-from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, RunUse, Session, Submission
+from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Rescoring, Run, RunUse, Session, Submission
 from nsml_worker.contract import RunKind, Tree
 
 View = dict[str, Any]
@@ -56,10 +56,14 @@ def caller(who: Caller) -> View:
 def sessions(platform: Platform, tx: ReadTransaction, rows: Sequence[Session]) -> list[View]:
     """Several sessions at the cost of three queries more than one."""
     ids = [row.id for row in rows]
-    saved, begun = session_rows.saved_by(tx, ids), origin_rows.named(tx, ids)
+    saved, begun, scores = session_rows.saved_by(tx, ids), origin_rows.named(tx, ids), leaderboard.best_of(tx, ids)
     used = use_rows.of_runs(tx, [row.run.id for row in rows if not row.run.state.is_final])
     return [
-        _session(platform, row, saved.get(row.id, Saved()), begun.get(row.id), used.get(row.run.id)) for row in rows
+        {
+            **_session(platform, row, saved.get(row.id, Saved()), begun.get(row.id), used.get(row.run.id)),
+            "score": scores.get(row.id),
+        }
+        for row in rows
     ]
 
 
@@ -86,7 +90,8 @@ def checkpoints(rows: Iterable[tuple[Checkpoint, Tree]]) -> list[View]:
 def submission(platform: Platform, tx: ReadTransaction, row: Submission) -> View:
     """One submit, to whoever made it."""
     run = submissions.current_run(tx, row)
-    rank, best = leaderboard.standing(tx, row.dataset, row) if row.score is not None else (None, False)
+    counts = submissions.counts(tx, row)
+    rank, best = leaderboard.standing(tx, row.dataset, row) if counts else (None, False)
     return {
         "id": row.id,
         "version": row.version,
@@ -94,6 +99,9 @@ def submission(platform: Platform, tx: ReadTransaction, row: Submission) -> View
         "user": row.session.user.name,
         "dataset": row.dataset.name,
         "checkpoint": row.checkpoint,
+        "rehearsal": row.is_rehearsal,
+        "entry": row.entry,
+        "batch": row.batch,
         "state": row.state.value,
         "final": row.state.is_final,
         "phase": row.phase or (run.phase if run else None),
@@ -220,6 +228,7 @@ def _session(platform: Platform, row: Session, saved: Saved, origin: Named | Non
         "final": run.state.is_final,
         "reason": run.reason,
         "message": run.message or _told_now(run, zombie),
+        "notices": run.notices,
         "use": use.sample if use and use.attempt == run.attempt else None,
         "waiting": _waiting(platform, run),
         "entry": row.entry,
@@ -265,6 +274,7 @@ def _dataset(platform: Platform, row: Dataset, version: DatasetVersion | None) -
         "metric": row.metric,
         "order": row.order.value,
         "pull_models": row.pull_models,
+        "max_model_bytes": row.max_model_bytes,
         "size": version.size if version else 0,
         "version": version.number if version else 0,
         "created_at": time(row.created_at),
@@ -290,3 +300,43 @@ def _entry(place: leaderboard.Row) -> View:
 def series(curves: Mapping[str, Any]) -> View:
     """Metrics of a session."""
     return {"series": dict(curves)}
+
+
+def rescoring(row: Rescoring) -> View:
+    """A submit that is or was scored again, to the dataset's owner."""
+    return {
+        "id": row.id,
+        **_submitted(row.submission),
+        "version": row.version.number,
+        "asked_by": row.user.name,
+        "asked_at": time(row.asked_at),
+        "ended_at": time(row.ended_at),
+        "final": row.ended_at is not None,
+        "score": row.score,
+        "reason": row.reason,
+        "message": row.message,
+        "before": {
+            "state": row.former_state.value,
+            "score": row.former_score,
+            "reason": row.former_reason,
+            "version": row.former_version.number,
+            "ended_at": time(row.former_ended_at),
+        },
+    }
+
+
+def problem(of: problems.Problem) -> View:
+    """A failure of a dataset's own program, to its owner alone."""
+    return {
+        **_submitted(of.submission),
+        "rehearsal": of.submission.is_rehearsal,
+        "version": of.version.number,
+        "reason": of.run.reason,
+        "at": time(of.run.ended_at),
+        "said": of.said,
+        "log": of.log,
+    }
+
+
+def _submitted(row: Submission) -> View:
+    return {"submission": row.id, "user": row.session.user.name, "session": str(specs.name_of(row.session))}

@@ -45,7 +45,22 @@ def submit_checkpoint(
     """Have a checkpoint scored on the hidden test."""
     with visit.platform.database.write() as tx:
         session = sessions.find(tx, visit.login, *name, None)
-        submissions.submit(visit.platform, tx, visit.login, session, checkpoint, once)
+        submissions.submit(visit.platform, tx, visit.login, session, submissions.Wish(checkpoint), once)
+    return _answer(visit, "session_submissions.html", name)
+
+
+@router.post(f"{SESSION}/rehearse")
+def rehearse_checkpoint(
+    visit: FormChecked,
+    name: Named,
+    checkpoint: Annotated[str, Form()],
+    once: Annotated[str, Form()],
+) -> Response:
+    """Have a checkpoint tried on the dataset's public sample, which counts nowhere."""
+    wish = submissions.Wish(checkpoint)
+    with visit.platform.database.write() as tx:
+        session = sessions.find(tx, visit.login, *name, None)
+        submissions.submit(visit.platform, tx, visit.login, session, wish, once, rehearse=True)
     return _answer(visit, "session_submissions.html", name)
 
 

@@ -102,7 +102,7 @@ class SessionStream:
             self._run_id, self._final = run.id, run.state.is_final
         self._name = name
         self._offset = _offset_of(last_event_id, offset)
-        templates = ("state", "checkpoints", "submissions")
+        templates = ("state", "console", "checkpoints", "submissions", "products")
         self._parts = Parts(visit, {part: f"session_{part}.html" for part in templates})
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -65,7 +66,8 @@ def show_session(visit: LoggedIn, name: Named) -> HTMLResponse:
     with platform.database.read() as tx:
         values = readings.read_session(platform, tx, visit.login, name)
     log = readings.read_log(platform, values["run_id"], final=values["session"]["final"])
-    return visit.page("session.html", log=log, **values)
+    code = readings.read_code(platform, visit.login, name)
+    return visit.page("session.html", log=log, once=secrets.token_urlsafe(12), **values, **code)
 
 
 @router.get(f"{SESSION}/metrics")

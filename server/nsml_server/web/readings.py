@@ -8,16 +8,28 @@ from typing import Any
 from urllib.parse import quote
 
 from nsml_server.domain.names import NO_DATASET
-from nsml_server.errors import NotFound, Unauthenticated
-from nsml_server.services import checkpoints, datasets, leaderboard, sessions, submissions, views
+from nsml_server.errors import Forbidden, NotFound, Unauthenticated
+from nsml_server.services import (
+    checkpoints,
+    contents,
+    datasets,
+    leaderboard,
+    lineage,
+    products,
+    sessions,
+    submissions,
+    views,
+)
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
 from nsml_server.web import logtext
 from nsml_server.web.addresses import SessionName
 
+FILES = 500  # of a folder on a page; `nsmlctl pull` and `nsmlctl download` bring all
 LISTED = 100  # rows of a table on a session's page; the command line lists all
 LOG = "log"
+LIVE = ("running", "paused")  # states in which a program can be asked
 # What a submission goes through, in order.
 STEPS = ("queued", "predicting", "scoring", "scored")
 
@@ -41,29 +53,58 @@ def read_board(platform: Platform, caller: Caller | None, name: str, mine: bool)
 
 
 def read_session(platform: Platform, tx: ReadTransaction, caller: Caller, name: SessionName) -> dict[str, Any]:
-    """The caller's session, its newest checkpoints and its newest submissions, newest first. Raises NotFound."""
+    """The caller's session, its files and family, its newest checkpoints and submissions, newest first. Raises NotFound."""
     session = sessions.find(tx, caller, *name, None)
     saved = checkpoints.of_session(tx, session)
     submitted = submissions.of_session(tx, session)
     newest = [(checkpoint, checkpoints.tree_of(tx, checkpoint)) for checkpoint in reversed(saved[-LISTED:])]
-    shown = views.session(platform, tx, session)
+    shown, family = views.session(platform, tx, session), lineage.family(platform, tx, session, LISTED)
     return {
         "session": shown,
         "run_id": session.run.id,
-        "base": f"/session/{quote(shown['name'])}",
+        "base": address_of(shown["name"]),
+        "is_live": shown["state"] in LIVE,
         "has_dataset": session.dataset != NO_DATASET,
         "checkpoints": views.checkpoints(newest),
         "submissions": [views.submission(platform, tx, submission) for submission in submitted[:LISTED]],
         "submission_count": len(submitted),
         "submit_key": SubmitKey(session.id, submitted[0].id if submitted else 0),
+        "resume_key": f"{session.id}-{family['child_count']}",
+        **family,
+        **read_products(tx, session),
     }
 
 
+def read_code(platform: Platform, caller: Caller, name: SessionName) -> dict[str, Any]:
+    """The uploaded files of the caller's session, at most FILES of them, and how many there are. Raises NotFound."""
+    with platform.database.read() as tx:
+        tree = contents.code_of(tx, sessions.find(tx, caller, *name, None))
+    return {"code": views.tree(tree)["files"][:FILES], "code_count": len(tree.files)}
+
+
+def read_products(tx: ReadTransaction, session: Any) -> dict[str, Any]:
+    """What the program of a session row wrote, what of it was not kept, and why it may not be taken home, if so."""
+    kept, left_out = products.of_session(tx, session)
+    shown = {"products": views.tree(kept)["files"][:FILES], "product_count": len(kept.files), "left_out": left_out}
+    try:
+        contents.require_pullable(tx, session)
+    except Forbidden as error:
+        return {**shown, "kept_in": error.message}
+    return {**shown, "kept_in": None}
+
+
+def address_of(name: str) -> str:
+    """Where the page of a session is."""
+    return f"/session/{quote(name)}"
+
+
 def read_submission(platform: Platform, caller: Caller, number: int) -> dict[str, Any]:
-    """One submission of the caller and how far it is. Raises NotFound."""
+    """One submission of the caller and how far it is; of a rehearsal its log too. Raises NotFound."""
     with platform.database.read() as tx:
         submission = views.submission(platform, tx, submissions.find(tx, caller, number))
-    return {"submission": submission, "steps": steps_of(submission["state"])}
+        run_id = submissions.log_of(tx, caller, number) if submission["rehearsal"] else None
+    log = None if run_id is None else read_log(platform, run_id, final=submission["final"])
+    return {"submission": submission, "steps": steps_of(submission["state"]), "log": log}
 
 
 def steps_of(state: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from nsml_server.errors import NotFound
-from nsml_server.web import actions, live, login, pages
+from nsml_server.web import actions, console, contents, live, login, pages, successors
 from nsml_server.web.headers import SafeHeaders
 from nsml_server.web.rendering import STATIC
 from nsml_server.web.routing import NO_SUCH_PAGE, show_error
@@ -23,7 +23,7 @@ YEAR = 365 * 24 * 3600  # seconds
 PROGRAMS = ("/api/", "/agent/", "/static/")  # addresses below which no person looks
 
 router = APIRouter()
-for part in (pages, live, actions, login):
+for part in (pages, live, actions, successors, console, contents, login):
     router.include_router(part.router)
 
 

@@ -132,3 +132,36 @@ def test_a_served_model_may_stand_beside_another_dataset_and_run_another_entry(
 def test_nobody_forks_what_is_not_theirs(stranger: Any, trained: str) -> None:
     for verb in ("fork", "resume", "infer"):
         assert post(stranger, verb, trained).status_code == 404
+
+
+def test_a_fork_may_run_in_another_image_that_is_known(mina: Any, join: Any, worker: Any, trained: str) -> None:
+    join("root", admin=True).call("PUT", "/images/old", json={"target": "python:/opt/old/bin/python"})
+    session = post(mina, "fork", trained, image="old").json()
+    assert session["image"] == "old"
+    spec = worker.take_one().spec
+    assert (spec["image"], spec["environment_of"]["interpreter"]) == ("old", "/opt/old/bin/python")
+    refused = post(mina, "fork", trained, image="nobody/knows:1")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unknown_image")
+
+
+def test_a_fork_that_refuses_its_arguments_is_told_what_to_add(mina: Any, worker: Any, trained: str) -> None:
+    name = post(mina, "fork", trained).json()["name"]
+    attempt = worker.take_one()
+    attempt.tell("started")
+    attempt.write("log", 0, b"usage: main.py [-h]\nmain.py: error: unrecognized arguments: --iteration 2\n")
+    attempt.tell("ended", {"reason": "exit_code", "exit_code": 2})
+    message = mina.session(name)["message"]
+    assert "does not know `--iteration`" in message
+    assert "parser.add_argument('--iteration', default='0')" in message
+
+
+def test_a_training_that_refuses_what_its_author_typed_is_not_told_of_ours(mina: Any, worker: Any) -> None:
+    mina.push()
+    worker.hello()
+    name = mina.run(args="--mode test").json()["name"]
+    attempt = worker.take_one()
+    attempt.tell("started")
+    attempt.write("log", 0, b"main.py: error: unrecognized arguments: --mode test\n")
+    attempt.tell("ended", {"reason": "exit_code", "exit_code": 2})
+    session = mina.session(name)
+    assert (session["state"], "exit code 2" in session["message"]) == ("failed", True)

@@ -77,6 +77,22 @@ def test_a_prediction_sees_test_inputs_without_labels_and_a_scoring_no_code(
     assert score.spec["argv"][:4] == ["python", "@score", "--metric", "accuracy"]
 
 
+def test_a_session_is_listed_with_the_best_score_it_earned(mina: Any, worker: Any, trained: str) -> None:
+    assert mina.session(trained)["score"] is None
+    for checkpoint, score in (("1", 0.5), ("2", 0.25)):
+        mina.submit(trained, checkpoint)
+        worker.predict()
+        worker.score({"score": score})
+    assert mina.session(trained)["score"] == 0.5
+    assert mina.call("PATCH", "/datasets/kin", json={"order": "ascending"}).status_code == 200
+    assert mina.session(trained)["score"] == 0.25
+    listed = mina.call("GET", "/sessions?all=1").json()["sessions"]
+    assert [session["score"] for session in listed] == [0.25]
+    # A score by another metric is no longer one to compare with.
+    assert mina.call("PATCH", "/datasets/kin", json={"metric": "mse"}).status_code == 200
+    assert mina.session(trained)["score"] is None
+
+
 def test_without_a_name_the_best_checkpoint_by_the_boards_metric_is_submitted(mina: Any, trained: str) -> None:
     assert mina.submit(trained).json()["checkpoint"] == "1"
 
@@ -237,3 +253,19 @@ def test_what_a_prediction_made_cannot_be_taken_home_by_its_hash(mina: Any, work
     stolen["files"].append(from_prediction)
     refused = mina.call("POST", "/sessions", json={"dataset": None, "code": stolen, "entry": "main.py"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "blobs_missing")
+
+
+def test_a_submit_that_trains_again_until_its_limit_is_told_what_its_source_lacks(mina: Any, worker: Any) -> None:
+    source = b"import nsml\nnsml.bind(save=print, load=print, infer=print)\nwhile True:\n    pass\n"
+    mina.push()
+    worker.hello()
+    name = mina.run(files={"main.py": source}).json()["name"]
+    worker.train()
+    mina.submit(name)
+    attempt = worker.take_one()
+    attempt.tell("started")
+    attempt.end("wall_clock")
+    failed = mina.submission(1)
+    assert (failed["state"], failed["reason"], failed["phase"]) == ("failed", "wall_clock", "start")
+    assert "it trained again instead" in failed["message"]
+    assert "It never calls `nsml.paused`" in failed["message"]

@@ -12,6 +12,7 @@ OF_EVERYBODY = {
     "/api/v1/login-links", "/api/v1/blobs/missing", "/api/v1/blobs/{name}",
     "/api/v1/packs", "/api/v1/sessions", "/api/v1/submissions", "/api/v1/datasets", "/api/v1/datasets/{name}",
     "/api/v1/datasets/{name}/board", "/api/v1/datasets/{name}/tree", "/api/v1/datasets/{name}/files/{path}",
+    "/api/v1/datasets/{name}/rescore", "/api/v1/datasets/{name}/rescorings", "/api/v1/datasets/{name}/problems",
     "/api/v1/images", "/api/v1/images/{name}", "/api/v1/credit", "/api/v1/credit/grants", "/api/v1/credit/schedules/{schedule}",
 }  # fmt: skip
 BODIES = {"PATCH": {"memo": "stolen"}}
@@ -74,6 +75,9 @@ def test_lists_hold_ones_own_only(stranger: Any, submitted: str) -> None:
 def test_a_stranger_can_neither_read_nor_overwrite_nor_remove_a_dataset(stranger: Any, submitted: str) -> None:
     assert stranger.call("GET", "/datasets/kin/tree").status_code == 403
     assert stranger.call("GET", "/datasets/kin/files/test/test_label").status_code == 403
+    assert stranger.call("POST", "/datasets/kin/rescore", json={"all": True}).status_code == 403
+    assert stranger.call("GET", "/datasets/kin/rescorings").status_code == 403
+    assert stranger.call("GET", "/datasets/kin/problems").status_code == 403
     assert stranger.push("kin", force=True).status_code == 403
     assert stranger.call("DELETE", "/datasets/kin").status_code == 403
 

@@ -1,5 +1,6 @@
 """What a program asks to have installed is installed once, beside nothing of anybody's, and kept for the next who asks."""
 
+import contextlib
 import io
 import sys
 import tarfile
@@ -12,14 +13,13 @@ from typing import Any
 
 import pytest
 
+from nsml_worker.cancellation import Cancellation
 from nsml_worker.confinement import LADDER
 from nsml_worker.contract import EndReason, Environment, EventKind
-from nsml_worker.environments import Environments, Paced
-from nsml_worker.errors import EnvironmentFailed, ImageMissing, NoPython
+from nsml_worker.environments import Environments
+from nsml_worker.errors import EnvironmentFailed, ImageMissing, NoPython, PreparationStopped
 from nsml_worker.installed import find_missing
 from nsml_worker.interpreter import Interpreter, describe
-
-OLD_PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"))
 
 
 def write_wheel(folder: Path, name: str, version: str, source: str) -> None:
@@ -153,6 +153,59 @@ def test_a_second_start_costs_less_than_half_a_second(site: Any, made: Any) -> N
     assert told == []
 
 
+def test_whoever_waits_for_anothers_packages_may_be_stopped(site: Any, made: Any) -> None:
+    begun, go_on, waits = threading.Event(), threading.Event(), threading.Event()
+
+    def build(place: Any, *_: Any) -> Interpreter:
+        begun.set()
+        assert go_on.wait(30)
+        place.folder.mkdir()
+        return Interpreter(place.interpreter)
+
+    environments, cancellation = made(build=build), Cancellation()
+    arguments = (needs("greeting"), site.interpreter)
+    maker = threading.Thread(target=environments.prepare, args=(*arguments, box_at(site, "1-1"), texts([])))
+    maker.start()
+    assert begun.wait(30)
+    stopper = threading.Thread(target=lambda: waits.wait(30) and cancellation.cancel())
+    stopper.start()
+    with pytest.raises(PreparationStopped):
+        environments.prepare(*arguments, box_at(site, "2-1"), lambda _: waits.set(), cancellation)
+    go_on.set()
+    maker.join()
+    stopper.join()
+
+
+@pytest.mark.parametrize("confinement", LADDER, ids=lambda one: one.name)
+def test_a_stop_while_pip_runs_ends_pip_at_once_and_leaves_nothing(
+    site: Any, index: Path, confinement: Any, wait_until: Any
+) -> None:
+    site.confine(confinement)
+    write_source(index, "endless", "import time\nprint('building', flush=True)\ntime.sleep(600)\n")
+    box = site.offer("print('never')", environment_of=needs("endless"))
+    agent = site.start_worker(pip={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": "/dev/null"})
+    agent.take(1, "run-secret-canary")
+    folders = site.folder / "environments"
+    wait_until(lambda: any("backend.py" in name or "endless" in name for name in commands_below(folders)))
+    began = time.monotonic()
+    site.memory.stops.append(box)
+    end = site.memory.wait_for_end(box)
+    assert end.reason is EndReason.STOPPED, end
+    assert time.monotonic() - began < 5
+    wait_until(lambda: commands_below(folders) == [])
+    assert list(folders.iterdir()) == []
+
+
+def commands_below(folder: Path) -> list[str]:
+    """The command lines that name something below a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = process.read_bytes().decode(errors="replace").replace("\0", " ")
+            found += [words] if f"{folder}/" in words else []
+    return found
+
+
 def test_pips_own_words_are_the_reason(site: Any, made: Any) -> None:
     with pytest.raises(EnvironmentFailed, match="no-such-package-anywhere") as failed:
         made().prepare(needs("no-such-package-anywhere"), site.interpreter, box_at(site, "1-1"), texts([]))
@@ -212,33 +265,20 @@ def test_a_python_that_is_not_there_is_named(site: Any, made: Any) -> None:
         made().prepare(Environment(unavailable="it is no longer here"), site.interpreter, box, texts([]))
 
 
-def test_progress_is_told_once_a_second_at_most() -> None:
-    now, told = [10.0], []
-    paced = Paced(told.append, clock=lambda: now[0])
-    for text in "abc":
-        paced(text)
-    now[0] += 1.0
-    paced("d")
-    assert told == ["a", "d"]
-
-
-@pytest.mark.parametrize("python", OLD_PYTHONS, ids=lambda path: path.parent.parent.name)
-def test_a_program_runs_on_any_python_from_3_6(site: Any, python: Path) -> None:
+@pytest.mark.parametrize("confinement", [one for one in LADDER if one.mounts], ids=lambda one: one.name)
+def test_a_child_that_drops_our_variables_finds_the_library(site: Any, index: Path, confinement: Any) -> None:
     program = (
-        "import nsml, sys\n"
-        "print('on', '%d.%d' % sys.version_info[:2], nsml.IS_ON_NSML)\n"
-        "nsml.report(step=1, loss=0.5)\n"
-        "nsml.bind(save=lambda path: open(path + '/model', 'w').close())\n"
-        "nsml.save('1')\n"
+        "import subprocess, sys\n"
+        "child = 'import greeting, nsml; nsml.report(step=1, told=greeting.TEXT)'\n"
+        "subprocess.run([sys.executable, '-I', '-c', child], check=True)\n"
+        "subprocess.run([sys.executable, '-c', child], env={'NSML_HOME': '/nsml', 'PYTHONPATH': '/app'}, check=True)\n"
     )
-    site.confine(LADDER[0])
-    box = site.offer(program, environment_of=Environment(interpreter=str(python)))
-    site.start_worker().take(1, "run-secret-canary")
-    end = site.memory.wait_for_end(box)
-    assert end.reason == "exited", (end, site.memory.stream(1, "log"))
-    version = python.parent.parent.name.rpartition(".")[0]
-    assert f"on {version} True".encode() in site.memory.stream(1, "log")
-    assert any(event.kind is EventKind.CHECKPOINT for event in site.memory.events[box])
+    site.confine(confinement)
+    box = site.offer(program, files={"nsml.py": "raise SystemExit('not ours')"}, environment_of=needs("greeting"))
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": "/dev/null"}
+    site.start_worker(pip=pip).take(1, "run-secret-canary")
+    assert site.memory.wait_for_end(box).reason is EndReason.EXITED, site.memory.stream(1, "log")
+    assert site.memory.stream(1, "events").count(b"hello from 2.0") == 2
 
 
 def test_the_server_is_told_what_is_installed_and_why_it_could_not_be(site: Any, index: Path) -> None:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from nsml_worker.confinement import LADDER
 from nsml_worker.interpreter import Interpreter
-from nsml_worker.process_runner import choose_confinement
+from nsml_worker.probing import choose_confinement
 from nsml_worker.sdk_folder import write_sdk
 folder = Path(sys.argv[1])
 images = {"default": Interpreter.current()}

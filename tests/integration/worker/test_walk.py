@@ -76,7 +76,27 @@ def test_a_checkpoint_that_is_not_plain_files_is_not_taken(site: Any, trick: str
     box = site.offer(SDK_PROGRAM + trick + "\n" + lines)
     site.start_worker().take(1, "run-secret-canary")
     assert site.memory.wait_for_end(box).reason is EndReason.EXITED
-    assert EventKind.CHECKPOINT not in kinds(site, box)
+    told = [event.data for event in site.memory.events[box] if event.kind is EventKind.CHECKPOINT]
+    assert [(data["name"], "tree" in data) for data in told] == [("x", False), ("y", False)]
+    assert all(data["refused"].startswith("its folder") for data in told), "why, for whoever saved it"
+
+
+def test_a_checkpoint_with_too_many_files_or_no_name_is_told_and_the_next_one_is_taken(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsml_worker.checkpoints.MAX_FILES", 2)
+    program = (
+        SDK_PROGRAM
+        + "save('many', a=b'1', b=b'2', c=b'3'); save('', a=b'1'); save('n' * 129, a=b'1'); save('ok', a=b'1')"
+    )
+    box = site.offer(program)
+    site.start_worker().take(1, "run-secret-canary")
+    assert site.memory.wait_for_end(box).reason is EndReason.EXITED
+    told = [event.data for event in site.memory.events[box] if event.kind is EventKind.CHECKPOINT]
+    assert [data["name"] for data in told] == ["many", "", "n" * 128, "ok"]
+    assert told[0]["refused"] == "its folder 'cmany' cannot be read: more than 2 files"
+    assert told[1]["refused"] == "a name is text of 1 to 128 characters"
+    assert "refused" not in told[3]
 
 
 @pytest.mark.parametrize("trick", ["os.mkfifo(home + '/journal')", "os.symlink('/etc/passwd', home + '/journal')"])

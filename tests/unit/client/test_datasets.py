@@ -181,6 +181,44 @@ def test_change_sends_only_what_is_to_change(nsmlctl: Run, platform: Any) -> Non
     assert nsmlctl("dataset", "change", "kin").code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        (["--metric", "mse", "--description", "second round"], {"metric": "mse", "description": "second round"}),
+        (["--leaderboard"], {"leaderboard": True}),
+        (["--no-leaderboard"], {"leaderboard": False}),
+        (["--keep-models"], {"pull_models": False}),
+        (["--let-models-go", "--model-size-limit", "300M"], {"pull_models": True, "max_model_bytes": 300 * 2**20}),
+        (["--max-model-size", "0"], {"max_model_bytes": None}),
+    ],
+)
+def test_whatever_is_said_of_a_dataset_can_change(
+    nsmlctl: Run, platform: Any, words: list[str], sent: dict[str, Any]
+) -> None:
+    platform.on("PATCH", "/datasets/kin", {"name": "kin"})
+    assert nsmlctl("dataset", "change", "kin", *words).out == "Dataset kin is changed\n"
+    assert platform.called("PATCH", "/datasets/kin")[0].content == sent
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"), [(["-u", "lee"], "-u: not needed"), (["--tags", "#nlp"], "--tags: not kept")]
+)
+def test_what_has_no_meaning_here_is_answered_and_the_rest_changes(
+    nsmlctl: Run, platform: Any, words: list[str], sentence: str
+) -> None:
+    platform.on("PATCH", "/datasets/kin", {"name": "kin"})
+    outcome = nsmlctl("dataset", "change", *words, "--order", "ascending", "kin")
+    assert outcome.code == 0
+    assert sentence in outcome.err
+
+
+def test_a_limit_for_models_goes_with_a_push(nsmlctl: Run, platform: Any) -> None:
+    nsmlctl("dataset", "push", "--model-size-limit", "300M", "kin", "data")
+    assert pushed(platform)["max_model_bytes"] == 300 * 2**20
+    nsmlctl("dataset", "push", "kin", "data")
+    assert "max_model_bytes" not in platform.called("PUT", "/datasets/kin")[1].content
+
+
 def test_a_private_push_is_refused_rather_than_shown_to_everybody(nsmlctl: Run, platform: Any) -> None:
     assert nsmlctl("dataset", "push", "--private", "kin", "data").code == 2
     assert platform.calls == []

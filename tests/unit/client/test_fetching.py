@@ -74,17 +74,6 @@ def test_bytes_that_are_not_the_announced_ones_get_no_name(nsmlctl: Run, platfor
     assert not list((folder / "old").iterdir())
 
 
-def test_download_brings_one_file_by_its_name_in_the_box(nsmlctl: Run, folder: Path) -> None:
-    assert nsmlctl("download", "-s", "/app/lib/net.py", "kim/kin/1", "out").code == 0
-    assert [path.name for path in (folder / "out").rglob("*") if path.is_file()] == ["net.py"]
-
-
-def test_download_of_what_the_program_wrote_says_how_to_get_it(nsmlctl: Run) -> None:
-    outcome = nsmlctl("download", "-s", "/app/result.csv", "kim/kin/1", "out")
-    assert outcome.code == 4
-    assert "nsmlctl sh kim/kin/1 'cat /app/result.csv'" in outcome.err
-
-
 def test_a_checkpoint_comes_home_whole(nsmlctl: Run, folder: Path) -> None:
     assert nsmlctl("model", "pull", "kim/kin/1", "best").code == 0
     assert (folder / "best/model").read_bytes() == b"weights"

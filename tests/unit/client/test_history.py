@@ -118,12 +118,12 @@ def test_resources_as_they_were_written(nsmlctl: Run, words: list[str]) -> None:
 
 
 class TestSubmit:
-    @pytest.mark.parametrize("words", [["-e", "other.py"], ["-b", "100"]])
-    def test_what_a_submit_no_longer_takes_is_answered(self, nsmlctl: Run, words: list[str]) -> None:
-        outcome = nsmlctl("submit", "-v", *words, "kim/kin/1", "best")
-        assert outcome.code == 0
-        assert f"{words[0]}: not used" in outcome.err
-        assert "Score: 0.5\n" in outcome.out
+    def test_another_entry_and_batch_are_the_platform_s_to_take(self, nsmlctl: Run, platform: Any) -> None:
+        assert nsmlctl("submit", "-v", "-e", "other.py", "-b", "100", "kim/kin/1", "best").code == 0
+        assert nsmlctl("submit", "kim/kin/1").code == 0
+        full, bare = platform.called("POST", "/sessions/kim/kin/1/submissions")
+        assert full.content == {"checkpoint": "best", "entry": "other.py", "batch": 100}
+        assert bare.content == {"checkpoint": None}
 
     def test_a_rehearsal_is_never_a_submit(self, nsmlctl: Run, platform: Any, refuse: Any) -> None:
         platform.on("POST", "/sessions/kim/kin/1/rehearsals", refuse(404, "not_found", "Not Found."))
@@ -132,14 +132,6 @@ class TestSubmit:
         assert "does not rehearse submits; nothing was submitted" in outcome.err
         assert "nsmlctl local" in outcome.err
         assert not platform.called("POST", "/sessions/kim/kin/1/submissions")
-
-    def test_a_rehearsal_tells_no_score(self, nsmlctl: Run, platform: Any, submission: Any) -> None:
-        ended = submission(state="rehearsed", final=True)
-        platform.on("POST", "/sessions/kim/kin/1/rehearsals", ended)
-        outcome = nsmlctl("submit", "--test", "kim/kin/1", "best")
-        assert outcome.code == 0
-        assert outcome.out.startswith("Done")
-        assert "Score" not in outcome.out
 
 
 class TestPs:

@@ -93,6 +93,7 @@ def test_a_session_that_failed_at_once_is_exit_code_1_with_the_reason(
     outcome = nsmlctl("run", "-d", "kin")
     assert outcome.code == 1
     assert "The image is missing." in outcome.err
+    assert outcome.out == ""
 
 
 def test_json_is_the_session_alone(nsmlctl: Run) -> None:

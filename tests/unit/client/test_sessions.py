@@ -51,6 +51,15 @@ class TestPs:
         assert json.loads(out) == {"sessions": [session(memo="첫 시도")]}
         assert "첫 시도" in out
 
+    def test_the_score_of_a_submit_stands_with_what_was_reported(
+        self, nsmlctl: Run, platform: Any, session: Any
+    ) -> None:
+        rows = [session(score=0.98554, summary={"loss": 0.5}), session("kim/kin/2", score=None, summary={"loss": 0.6})]
+        platform.on("GET", "/sessions", {"sessions": rows})
+        first, second = nsmlctl("ps").out.splitlines()[2:]
+        assert "loss=0.5, score=0.986" in first
+        assert "score" not in second
+
     def test_those_that_wait_say_for_what(self, nsmlctl: Run, platform: Any, session: Any) -> None:
         waiting = {"text": "no GPU is free; 2. in line", "position": 2, "seconds": 5}
         platform.on("GET", "/sessions", {"sessions": [session(status="Queued", waiting=waiting)]})

@@ -33,11 +33,11 @@ def test_a_fork_is_told_by_its_own_name(nsmlctl: Run) -> None:
 def test_a_fork_sends_what_was_typed_and_leaves_the_rest_to_the_session_it_comes_from(
     nsmlctl: Run, platform: Any
 ) -> None:
-    nsmlctl("fork", "-c", "best", "-a", "--lr 0.1", "-g", "2", "--shm-size", "1G", "--memory", "24G", "--cpu", "4", "-v", "kim/kin/1")  # fmt: skip
+    nsmlctl("fork", "-c", "best", "-a", "--lr 0.1", "-g", "2", "--shm-size", "1G", "--memory", "24G", "--cpu", "4", "--image", "torch1", "-v", "kim/kin/1")  # fmt: skip
     nsmlctl("fork", "kim/kin/1")
     full, bare = platform.called("POST", f"{OLD}/fork")
     assert full.content == {
-        "checkpoint": "best", "args": "--lr 0.1", "entry": None, "memo": None,
+        "checkpoint": "best", "args": "--lr 0.1", "entry": None, "memo": None, "image": "torch1",
         "gpus": 2, "cpus": 4, "memory": 24 * 2**30, "shm": 2**30,
     }  # fmt: skip
     assert set(bare.content.values()) == {None}

@@ -76,5 +76,12 @@ def test_skip_goes_on_with_the_others(nsmlctl: Run, platform: Any, refuse: Any) 
     assert "kim/kin/12 is removed" in outcome.out
 
 
+def test_skip_goes_on_past_a_pattern_that_fits_nothing(nsmlctl: Run) -> None:
+    outcome = nsmlctl("rm", "-s", "food/*", "kin/*")
+    assert outcome.code == 0
+    assert "Skipped: No session of yours fits 'food/*'." in outcome.err
+    assert "kim/kin/12 is removed" in outcome.out
+
+
 def test_stop_takes_wildcards_too(nsmlctl: Run) -> None:
     assert nsmlctl("stop", "movie/?").out == "Session kim/movie/1: Stopping\n"

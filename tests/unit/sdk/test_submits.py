@@ -49,6 +49,12 @@ def test_infer_answers_in_chunks_and_each_result_is_one_line(submit: Any) -> Non
     assert [entry.name for entry in (submit.home / "out").iterdir()] == ["prediction"]
 
 
+def test_a_submit_may_ask_for_other_chunks(submit: Any) -> None:
+    submit.variables["NSML_BATCH"] = "2400"
+    done = submit.run(MODEL + "def infer(rows):\n    print(len(rows))\n    return [(1, 0)] * len(rows)" + PAUSE)
+    assert done.stdout == "Paused.\n2400\n2400\n1200\n"
+
+
 def test_a_tuple_of_queries_and_references_becomes_two_arguments(submit: Any) -> None:
     submit.write_loader("def test_data_loader(root): return ['q1', 'q2'], ['r1']")
     submit.run(MODEL + "def infer(queries, db): return [(0, (q, db)) for q in queries]" + PAUSE)

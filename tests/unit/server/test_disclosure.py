@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsml_server.domain.conventions import read_sources
 from nsml_server.domain.disclosure import Failure, describe_failure
+from nsml_server.domain.logtail import Refusal
 from nsml_server.domain.reasons import Reason
 from nsml_worker.contract import Ended, EndReason, Limits
 
@@ -280,3 +282,53 @@ def test_every_end_has_a_sentence_in_a_training_and_at_a_submit(reason: EndReaso
         assert failure.message.endswith(".")
         assert "{" not in failure.message
         assert "HIDDEN" not in failure.message or failure.phase is None
+
+
+def test_a_refused_argument_is_named_with_the_line_to_add_in_a_fork_and_in_a_rehearsal() -> None:
+    refusal = Refusal(("mode", "iteration"))
+    fork = in_training(ended(code=2), refusal=refusal)
+    assert (fork.reason, fork.phase) == (Reason.EXIT_CODE, None)
+    rehearsal = at_submit(ended(code=2), phase_seen=None, hidden=False, refusal=refusal)
+    assert (rehearsal.reason, rehearsal.phase) == (Reason.START_FAILED, "start")
+    for failure in (fork, rehearsal):
+        assert "does not know `--mode` and `--iteration`" in failure.message
+        assert "parser.add_argument('--iteration', default='0')" in failure.message
+        assert "parse_known_args()" in failure.message
+        assert "--pause`, " not in failure.message
+
+
+def test_an_iteration_read_as_a_number_is_told_to_be_read_as_a_text() -> None:
+    failure = in_training(ended(code=2), refusal=Refusal(("iteration",), is_value=True))
+    assert "`--iteration` only as a number" in failure.message
+    assert "parser.add_argument('--iteration', default='0')" in failure.message
+
+
+def test_an_error_of_the_programs_own_says_more_than_a_refusal() -> None:
+    failure = in_training(ended(error(phase="start")), refusal=Refusal(("mode",)))
+    assert "KeyError" in failure.message
+
+
+def test_at_submit_the_source_says_which_reserved_arguments_are_missing() -> None:
+    seen = read_sources(["parser.add_argument('--mode'); nsml.paused()"])
+    failure = at_submit(ended(code=2), phase_seen=None, seen=seen)
+    assert (failure.reason, failure.phase) == (Reason.START_FAILED, "start")
+    assert "parser.add_argument('--pause', type=int, default=0)" in failure.message
+    assert "add_argument('--mode'" not in failure.message
+
+
+def test_a_submit_that_trains_until_its_limit_is_told_that_it_trained_again() -> None:
+    seen = read_sources(["import nsml\nnsml.bind()\nif args.pause and args.mode == 'train':\n    nsml.paused()"])
+    limits = Limits(wall_clock=3600.0)
+    told = Ended(EndReason.WALL_CLOCK)
+    failure = at_submit(told, phase_seen=None, seen=seen, limits=limits)
+    assert failure.reason is Reason.WALL_CLOCK
+    assert "it trained again instead" in failure.message
+    assert "(3600 seconds)" in failure.message
+    assert "trained again" not in at_submit(told, phase_seen="infer", seen=seen, limits=limits).message
+    assert "trained again" not in in_training(told, seen=seen, limits=limits).message
+
+
+def test_a_submit_that_ends_well_without_an_answer_says_what_the_source_lacks() -> None:
+    failure = at_submit(ended(code=0), phase_seen=None, seen=read_sources(["import nsml\nnsml.bind(model=model)"]))
+    assert failure.reason is Reason.PAUSED_NOT_CALLED
+    assert "It never calls `nsml.paused`" in failure.message

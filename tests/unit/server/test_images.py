@@ -22,6 +22,7 @@ OF_THEIR_TIME = {
     "tensorflow/tensorflow:0.12.1": "tf1.5",
     "tensorflow/tensorflow:1.1.0": "tf1.5",
     "tensorflow/tensorflow:1.5-gpu": "tf1.5",
+    "tensorflow/tensorflow:1.5.1-gpu-py3": "tf1.5",
     "tensorflow/tensorflow:1.9.0-gpu-py3": "tf1",
     "tensorflow/tensorflow:1.10.0": "tf1",
     "tensorflow/tensorflow:1.15.0-gpu-py3": "tf1",

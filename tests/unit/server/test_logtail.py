@@ -1,9 +1,9 @@
-"""What a log that ends with a traceback says."""
+"""What a log that ends with a traceback, or with a refusal of its arguments, says."""
 
 import pytest
 
 from nsml_server.domain import journal
-from nsml_server.domain.logtail import error_at_end
+from nsml_server.domain.logtail import Refusal, error_at_end, refusal_at_end
 
 SYNTAX = b"""  File "/app/main.py", line 3
     def broken(:
@@ -42,3 +42,32 @@ def test_the_last_traceback_is_read(log: bytes, kind: str, message: str, line: i
 )
 def test_a_log_that_ends_otherwise_says_nothing(log: bytes) -> None:
     assert error_at_end(log, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("usage: main.py [-h]\nmain.py: error: unrecognized arguments: --iteration best\n", ("iteration",)),
+        ("main.py: error: unrecognized arguments: --mode train --pause 1\n", ("mode", "pause")),
+        ("main.py: error: ambiguous option: --mode could match --model, --models\n", ("mode",)),
+        ("Usage: main.py [OPTIONS]\n\nError: no such option: --mode\n", ("mode",)),
+        ("Error: No such option: --pause (Possible options: --patience)\n", ("pause",)),
+        ("Error: No such option '--pause'.\n", ("pause",)),
+        ("ERROR: Could not consume arg: --iteration\nUsage: main.py\n", ("iteration",)),
+        ("FATAL Flags parsing error:\n  Unknown command line flag 'mode'. Did you mean: model ?\n", ("mode",)),
+    ],
+)
+def test_each_librarys_words_for_an_argument_it_does_not_know(said: str, names: tuple[str, ...]) -> None:
+    assert refusal_at_end(said.encode()) == Refusal(names)
+
+
+def test_an_iteration_that_must_be_a_number_is_another_refusal() -> None:
+    said = b"main.py: error: argument --iteration: invalid int value: 'best'\n"
+    assert refusal_at_end(said) == Refusal(("iteration",), is_value=True)
+
+
+@pytest.mark.parametrize(
+    "said", ["", "epoch 1\n", "main.py: error: unrecognized arguments: --lr 2\n", "the --mode is unknown\n", "\xff"]
+)
+def test_other_words_are_no_refusal(said: str) -> None:
+    assert refusal_at_end(said.encode("latin-1")) is None

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from nsml_server.domain.states import RUN_NEXT, SUBMISSION_NEXT, RunState, SubmissionState, advance
+from nsml_server.domain.states import RUN_NEXT, SUBMISSION_NEXT, RunState, SubmissionState, advance, take_up
 from nsml_server.errors import IllegalMove
 
 
@@ -51,3 +51,24 @@ def test_a_run_whose_lease_is_lost_goes_back_to_the_line(state: RunState) -> Non
 
 def test_a_run_that_is_being_stopped_is_never_placed_again() -> None:
     assert RUN_NEXT[RunState.STOPPING] == {RunState.EXITED, RunState.FAILED, RunState.STOPPED}
+
+
+def test_only_what_has_ended_and_was_not_stopped_is_taken_up_again() -> None:
+    assert {state: take_up(state) for state in (RunState.EXITED, RunState.FAILED)} == {
+        "exited": "queued",
+        "failed": "queued",
+    }
+    ended = (SubmissionState.SCORED, SubmissionState.FAILED)
+    assert {state: take_up(state) for state in ended} == {"scored": "scoring", "failed": "scoring"}
+
+
+@pytest.mark.parametrize("state", [s for s in RunState if s not in ("exited", "failed")])
+def test_no_other_run_is_taken_up_again(state: RunState) -> None:
+    with pytest.raises(IllegalMove, match=f"{state} cannot become queued"):
+        take_up(state)
+
+
+@pytest.mark.parametrize("state", [s for s in SubmissionState if s not in ("scored", "failed")])
+def test_no_other_submission_is_taken_up_again(state: SubmissionState) -> None:
+    with pytest.raises(IllegalMove, match=f"{state} cannot become scoring"):
+        take_up(state)

@@ -7,6 +7,7 @@ import pytest
 
 from nsml_worker.confinement import LADDER, Bind, Plan, launch_bubblewrap, launch_namespace
 from nsml_worker.environment_build import Site, find_reason, make_plan, make_variables
+from nsml_worker.environments import Paced
 from nsml_worker.errors import SettingsInvalid
 from nsml_worker.interpreter import Description, Interpreter
 from nsml_worker.settings import Settings
@@ -93,8 +94,21 @@ def test_pip_gets_the_variables_that_configure_it_and_no_others(tmp_path: Path) 
     settings = Settings.read(given)
     assert set(settings.pip) == {"PIP_INDEX_URL", "https_proxy"}
     assert settings.environment_bytes == 1000
+    assert settings.runtimes is None
+    assert Settings.read({**given, "NSML_RUNTIMES": ""}).runtimes is None
+    assert Settings.read({**given, "NSML_RUNTIMES": "/srv/runtimes"}).runtimes == Path("/srv/runtimes")
     variables = make_variables(settings.pip, "/tmp")
     assert variables["PIP_INDEX_URL"] == "https://index.test"
     assert "/own" not in variables["PATH"]
     with pytest.raises(SettingsInvalid, match="NSML_ENVIRONMENT_BYTES"):
         Settings.read({**given, "NSML_ENVIRONMENT_BYTES": "20G"})
+
+
+def test_progress_is_told_once_a_second_at_most() -> None:
+    now, told = [10.0], []
+    paced = Paced(told.append, clock=lambda: now[0])
+    for text in "abc":
+        paced(text)
+    now[0] += 1.0
+    paced("d")
+    assert told == ["a", "d"]

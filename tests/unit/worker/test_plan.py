@@ -60,6 +60,12 @@ def test_a_program_that_sees_mounts_gets_the_agreed_paths() -> None:
     assert make_argv(spec(), PYTHON, []) == ["/opt/python/bin/python", "-u", "main.py"]
 
 
+def test_several_datasets_are_told_in_the_order_asked_for() -> None:
+    mounts = (Mount("/app", Tree()), Mount("/data/d", Tree()), Mount("/data/more", Tree()))
+    assert make_environment(spec(mounts=mounts), PYTHON, [])["NSML_DATASET_PATHS"] == "/data/d:/data/more"
+    assert "NSML_DATASET_PATHS" not in make_environment(spec(mounts=mounts[:2]), PYTHON, [])
+
+
 def test_only_variables_of_the_contract_reach_a_program() -> None:
     environment = make_environment(
         spec(environment={"NSML_MODE": "submit", "LD_PRELOAD": "x", "PATH": "y"}), PYTHON, []

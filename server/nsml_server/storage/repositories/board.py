@@ -36,9 +36,10 @@ def count_better(tx: ReadTransaction, dataset_id: int, order: Order, score: floa
     return tx.scalar(select(func.count()).select_from(Best).where(Best.dataset_id == dataset_id, better)) or 0
 
 
-def clear(tx: WriteTransaction, dataset_id: int) -> None:
-    """Empty a board that is to be counted again."""
-    tx.execute(delete(Best).where(Best.dataset_id == dataset_id))
+def clear(tx: WriteTransaction, dataset_id: int, user_id: int | None = None) -> None:
+    """Empty a board that is to be counted again, or take one user off it."""
+    gone = delete(Best).where(Best.dataset_id == dataset_id)
+    tx.execute(gone if user_id is None else gone.where(Best.user_id == user_id))
 
 
 def _rows(dataset_id: int) -> Select[Best]:

@@ -31,3 +31,9 @@ def named(tx: ReadTransaction, session_ids: Sequence[int]) -> dict[int, Named]:
     found = select(*columns).join(Session, Session.id == Origin.origin_id).join(User, User.id == Session.user_id)
     rows = tx.execute(found.where(Origin.session_id.in_(session_ids)))
     return {session_id: Named(user, dataset, number, name) for session_id, user, dataset, number, name in rows}
+
+
+def has_living(tx: ReadTransaction, session_id: int) -> bool:
+    """Whether the session that this one began from was not removed."""
+    begun = select(Session.id).join(Origin, Origin.origin_id == Session.id).where(Origin.session_id == session_id)
+    return tx.scalars(begun.where(Session.deleted_at.is_(None))).one_or_none() is not None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from nsml_server.domain.states import RunState
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.tables import Checkpoint, Counter, Dataset, DatasetVersion, Run, Session
+from nsml_server.storage.tables import Checkpoint, Counter, Dataset, DatasetVersion, Origin, Run, Session
 from nsml_server.storage.upserts import insert_missing
 
 FINAL = [state for state in RunState if state.is_final]
@@ -36,6 +36,12 @@ def named(tx: ReadTransaction, user_id: int, dataset: str, number: int) -> Sessi
     """One session by its name."""
     found = _whole().where(Session.user_id == user_id, Session.dataset == dataset, Session.number == number)
     return tx.scalar(found)
+
+
+def begun_from(tx: ReadTransaction, origin_id: int) -> Sequence[Session]:
+    """The sessions that began from this one, newest first."""
+    begun = _whole().join(Origin, Origin.session_id == Session.id).where(Origin.origin_id == origin_id)
+    return tx.scalars(begun.order_by(Session.id.desc())).all()
 
 
 def numbered(tx: ReadTransaction, user_id: int, number: int) -> Sequence[Session]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import joinedload
 
+from nsml_server.domain.ranking import Order
 from nsml_server.domain.states import SubmissionState
 from nsml_server.errors import Conflict
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.tables import Dataset, Session, Submission
+from nsml_server.storage.tables import Dataset, DatasetVersion, Session, Submission
 
 UNDER_WAY = [state for state in SubmissionState if not state.is_final]
 
@@ -35,11 +36,32 @@ def of_session(tx: ReadTransaction, session_id: int) -> Sequence[Submission]:
 
 
 def scored(tx: ReadTransaction, dataset_id: int, user_id: int | None = None) -> Sequence[Submission]:
-    """All submits of a dataset that have a score, as they came."""
-    found = _whole().where(Submission.dataset_id == dataset_id, Submission.state == SubmissionState.SCORED)
+    """All submits of a dataset whose score counts, as they came: no rehearsals, and none measured by another metric.
+
+    One that is being scored again keeps its score until the new one is there.
+    """
+    found = _whole().join(Submission.dataset).join(Submission.dataset_version)
+    found = found.where(Submission.dataset_id == dataset_id, Submission.score.is_not(None))
+    found = found.where(Submission.sample.is_(None), DatasetVersion.metric == Dataset.metric)
     if user_id is not None:
         found = found.where(Submission.user_id == user_id)
     return tx.scalars(found.order_by(Submission.id)).all()
+
+
+def ended_for(tx: ReadTransaction, dataset_id: int, reasons: Collection[str]) -> Sequence[Submission]:
+    """Submits of a dataset that have a prediction and failed for one of these reasons; no rehearsals."""
+    found = _whole().where(Submission.dataset_id == dataset_id, Submission.state == SubmissionState.FAILED)
+    found = found.where(Submission.reason.in_(reasons), Submission.prediction_hash.is_not(None))
+    return tx.scalars(found.where(Submission.sample.is_(None))).all()
+
+
+def scores_of(tx: ReadTransaction, session_ids: Sequence[int]) -> Sequence[tuple[int, float, Order]]:
+    """(session, score, order of its board) of those submits of these sessions whose score counts."""
+    found = select(Submission.session_id, Submission.score, Dataset.order)
+    found = found.join(Submission.dataset).join(Submission.dataset_version)
+    found = found.where(Submission.session_id.in_(session_ids), Submission.score.is_not(None))
+    found = found.where(Submission.sample.is_(None), DatasetVersion.metric == Dataset.metric)
+    return [(session_id, score, order) for session_id, score, order in tx.execute(found) if score is not None]
 
 
 def is_under_way(tx: ReadTransaction, session_id: int) -> bool:

@@ -9,6 +9,7 @@ from nsml_server.storage.tables.credits import CreditAccount, CreditEntry, Credi
 from nsml_server.storage.tables.images import Image
 from nsml_server.storage.tables.people import Accepted, Node, Token, User
 from nsml_server.storage.tables.questions import Question
+from nsml_server.storage.tables.rescorings import Rescoring
 from nsml_server.storage.tables.uses import RunUse
 from nsml_server.storage.tables.work import (
     Attempt,
@@ -17,6 +18,7 @@ from nsml_server.storage.tables.work import (
     Loan,
     Origin,
     Outgoing,
+    Product,
     Run,
     Session,
     Submission,
@@ -41,7 +43,9 @@ __all__ = [
     "Node",
     "Origin",
     "Outgoing",
+    "Product",
     "Question",
+    "Rescoring",
     "Run",
     "RunUse",
     "Session",

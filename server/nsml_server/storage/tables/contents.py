@@ -30,7 +30,8 @@ class Holding(Base):
 class Dataset(Base):
     """A name under which versions are pushed. A deleted one frees its name and keeps its rows.
 
-    `pull_models`: whether participants may take home what they trained on it.
+    `pull_models`: whether participants may take home what they trained on it; `max_model_bytes`: what one of their
+    checkpoints may hold at most.
     """
 
     __tablename__ = "datasets"
@@ -42,6 +43,7 @@ class Dataset(Base):
     metric: Mapped[str] = mapped_column(String(64))
     order: Mapped[Order] = mapped_column(words(Order))
     pull_models: Mapped[bool] = mapped_column(default=True, server_default=true())
+    max_model_bytes: Mapped[int | None]
     created_at: Mapped[float]
     updated_at: Mapped[float]
     deleted_at: Mapped[float | None]

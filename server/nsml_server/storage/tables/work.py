@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nsml_server.domain.states import RunState, SubmissionState
@@ -62,7 +62,11 @@ class Origin(Base):
 
 
 class Submission(Base):
-    """One submit. `version` counts its changes, for those who follow it; `checkpoint` is the name at that time."""
+    """One submit. `version` counts its changes, for those who follow it; `checkpoint` is the name at that time.
+
+    `sample` makes it a rehearsal: the manifest of the dataset with its public sample in the place of the hidden test.
+    `entry` is another program than the session's, `batch` how many rows each call of infer is given.
+    """
 
     __tablename__ = "submissions"
     id: Mapped[int] = key()
@@ -77,11 +81,19 @@ class Submission(Base):
     phase: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(32))
     message: Mapped[str | None]
+    sample: Mapped[str | None] = mapped_column(String(HASH))
+    entry: Mapped[str | None]
+    batch: Mapped[int | None]
     prediction_hash: Mapped[str | None] = mapped_column(String(HASH))
     prediction_size: Mapped[int | None]
     score: Mapped[float | None]
     created_at: Mapped[float]
     ended_at: Mapped[float | None]
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether it counts nowhere, and everything of it is shown."""
+        return self.sample is not None
 
     session: Mapped[Session] = relationship(lazy="raise")
     dataset: Mapped[Dataset] = relationship(lazy="raise")
@@ -92,8 +104,10 @@ class Run(Base):
     """One execution of one program. A state is left only by a conditional update (see repositories/runs.py).
 
     `lease_until` belongs to the worker that has it, `deadline` to the state it is in; `faults` counts attempts that failed
-    by our own fault. `pinned` is the node it must go to; `runtime`, `runner` and `environment` are what its machine has to have
-    or had better hold (see domain.capacity); `stop_reason` is why it was asked to stop, when not by its owner. `journal_read` is how much of the journal is folded into `summary` and `phase`; `preparing` is the
+    by our own fault; `notices` are sentences of the platform's for its log. `pinned` is the node it must go to; `runtime`,
+    `runner` and `environment` are what its machine has to have or had better hold (see domain.capacity); `stop_reason` is why
+    it was asked to stop, when not by its owner. `journal_read` is how much of the journal is folded into `summary` and
+    `phase`; `preparing` is the
     worker's word on what it does before the start.
     """
 
@@ -136,6 +150,7 @@ class Run(Base):
     exit_code: Mapped[int | None]
     summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
     journal_read: Mapped[int] = mapped_column(default=0)
+    notices: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
 
     node: Mapped[Node | None] = relationship(lazy="raise")
     user: Mapped[User] = relationship(lazy="raise")
@@ -149,7 +164,10 @@ class Run(Base):
 
 
 class Attempt(Base):
-    """One placement of a run: the fence. Its token opens this run's files until `ended_at`; `seq` is the last fact applied."""
+    """One placement of a run: the fence. Its token opens this run's files until `ended_at`; `seq` is the last fact applied.
+
+    `checkpoint` and `manifest`: what it goes on from after an earlier attempt was lost; none: it began as the run does.
+    """
 
     __tablename__ = "attempts"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
@@ -164,6 +182,8 @@ class Attempt(Base):
     seq: Mapped[int] = mapped_column(default=0)
     log_base: Mapped[int] = mapped_column(default=0)
     events_base: Mapped[int] = mapped_column(default=0)
+    checkpoint: Mapped[str | None] = mapped_column(String(128))
+    manifest: Mapped[str | None] = mapped_column(String(HASH))
     facts: Mapped[dict[str, Any] | None]  # the Ended the worker reported
 
 
@@ -180,6 +200,15 @@ class Checkpoint(Base):
     saved_at: Mapped[float]
     elapsed: Mapped[float]
     __table_args__ = (UniqueConstraint("session_id", "name"),)
+
+
+class Product(Base):
+    """What a session's program wrote besides checkpoints. `left_out` holds [path, why] of what was not kept."""
+
+    __tablename__ = "products"
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    manifest: Mapped[str] = mapped_column(ForeignKey("manifests.hash"))
+    left_out: Mapped[list[list[str]]] = mapped_column(JSON)
 
 
 class Loan(Base):

@@ -31,6 +31,17 @@ def test_the_worker_is_told_where_things_are_and_nothing_else_of_ours(folder: Da
     assert environment["NSML_CONFINEMENT"] == "auto"
 
 
+def test_the_worker_is_told_of_runtimes_that_are_there_unless_somebody_says_otherwise(
+    folder: DataFolder, tmp_path: Path
+) -> None:
+    home = {"HOME": str(tmp_path)}
+    assert "NSML_RUNTIMES" not in worker_environment(folder, "http://x", home)
+    made = tmp_path / ".cache/nsmlctl/runtimes"
+    made.mkdir(parents=True)
+    assert worker_environment(folder, "http://x", home)["NSML_RUNTIMES"] == str(made)
+    assert worker_environment(folder, "http://x", {**home, "NSML_RUNTIMES": ""})["NSML_RUNTIMES"] == ""
+
+
 @pytest.fixture
 def dying(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> WorkerChild:
     """A worker that ends with exit code 3 as soon as it is started."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from nsml_server.services import accounts
+from nsml_server.services import accounts, samples
 from nsml_server.storage.tables import Run
 
 SESSION = "/session/mina/kin/1"
@@ -66,9 +66,27 @@ def test_after_a_logout_the_old_cookie_opens_nothing(mina: TestClient, forms: An
     assert mina.get("/sessions").status_code == 303
 
 
-@pytest.mark.parametrize(
-    "path", [f"{SESSION}/stop", f"{SESSION}/memo", f"{SESSION}/submit", "/submission/1/cancel", "/logout"]
-)
+CHANGES = [
+    *(
+        f"{SESSION}/{verb}"
+        for verb in (
+            "stop",
+            "memo",
+            "submit",
+            "rehearse",
+            "fork",
+            "infer",
+            "resume",
+            "console",
+            "console/infer",
+            "console/save",
+        )
+    ),
+    "/submission/1/cancel",
+]
+
+
+@pytest.mark.parametrize("path", [*CHANGES, "/logout"])
 @pytest.mark.parametrize("token", [None, "", "wrong", "ä"])
 def test_a_form_of_another_site_does_nothing(mina: TestClient, site: Any, path: str, token: str | None) -> None:
     data = {"checkpoint": "3", "once": "k", "memo": "x"} | ({} if token is None else {"csrf": token})
@@ -81,7 +99,7 @@ def test_another_browser_s_form_token_does_not_fit(mina: TestClient, juno: TestC
     assert mina.post("/logout", data={"csrf": forms.token(juno, "/")}).status_code == 403
 
 
-@pytest.mark.parametrize("path", [f"{SESSION}/stop", f"{SESSION}/memo", f"{SESSION}/submit", "/submission/1/cancel"])
+@pytest.mark.parametrize("path", CHANGES)
 def test_nobody_changes_what_is_somebody_else_s(juno: TestClient, site: Any, forms: Any, path: str) -> None:
     data = {"checkpoint": "3", "once": "k", "memo": "x", "csrf": forms.token(juno, "/")}
     assert juno.post(path, data=data).status_code == 404
@@ -101,6 +119,29 @@ def test_a_submit_button_pressed_twice_submits_once(mina: TestClient, site: Any,
     # The page that shows the new one offers a new press.
     again = re.findall(r'name="once" value="([^"]+)"', mina.get(SESSION).text)[0]
     assert again != once
+
+
+def test_a_rehearsal_is_marked_as_one_shows_its_log_and_counts_nowhere(
+    mina: TestClient, site: Any, forms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Which files make the sample is the service's own affair; here there is one.
+    monkeypatch.setattr(samples, "of_version", lambda platform, tx, dataset, version: version.manifest)
+    data = {"checkpoint": "3", "once": "k", "csrf": forms.token(mina, SESSION)}
+    assert "rehearsal" in mina.post(f"{SESSION}/rehearse", data=data, headers=HTMX).text
+    with site.platform.database.read() as tx:
+        run_id = int(tx.connection().exec_driver_sql("SELECT max(id) FROM runs").scalar_one())
+    site.platform.streams.append(run_id, "log", 0, b"loading <b>\n")
+    page = mina.get("/submission/2").text
+    assert "public sample" in page
+    assert "loading &lt;b&gt;" in page
+    assert "public sample" not in mina.get("/submission/1").text
+
+
+def test_without_a_sample_a_rehearsal_says_so_and_is_no_submit(mina: TestClient, site: Any, forms: Any) -> None:
+    data = {"checkpoint": "3", "once": "k", "csrf": forms.token(mina, SESSION)}
+    answer = mina.post(f"{SESSION}/rehearse", data=data, headers=HTMX)
+    assert answer.status_code == 409
+    assert submissions(site) == 1
 
 
 def test_what_went_wrong_is_told_above_the_page(mina: TestClient, forms: Any) -> None:

@@ -63,7 +63,15 @@ def test_a_board_sends_its_rows_and_its_news(stranger: TestClient) -> None:
 def test_a_session_sends_its_parts_and_the_log_from_where_the_page_ends(site: Any, mina: TestClient) -> None:
     site.write_log(b"one\ntwo\n")
     found = events(mina, f"{SESSION}?offset=4")
-    assert [name for name, _, _ in found] == ["state", "checkpoints", "submissions", "metrics", "log"]
+    assert [name for name, _, _ in found] == [
+        "state",
+        "console",
+        "checkpoints",
+        "submissions",
+        "products",
+        "metrics",
+        "log",
+    ]
     assert log_of(found) == [{"offset": 4, "end": 8, "text": "two\n"}]
 
 

@@ -1,14 +1,18 @@
 """The pages: what they show, to whom, and that nothing a stranger wrote is taken for markup."""
 
+import io
 import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from fastapi.testclient import TestClient
 
+from nsml_server.storage.repositories import manifests, products
 from nsml_server.storage.tables import Checkpoint, Dataset, Run, Session, Submission, User
 from nsml_server.web import logtext
+from nsml_worker.contract import FileEntry, Tree
 
 PUBLIC = ["/", "/leaderboard/kin", "/login", "/enter/some-code", "/status"]
 OWN = ["/sessions", "/session/mina/kin/1", "/submission/1"]
@@ -52,7 +56,7 @@ def test_without_a_login_one_is_led_to_it_and_back(stranger: TestClient, path: s
     assert answer.headers["location"].startswith("/login?next=/")
 
 
-@pytest.mark.parametrize("rest", ["", "/metrics", "/log", "/live"])
+@pytest.mark.parametrize("rest", ["", "/metrics", "/log", "/live", "/code/model"])
 def test_somebody_else_s_session_is_not_there(juno: TestClient, rest: str) -> None:
     assert juno.get(f"/session/mina/kin/1{rest}").status_code == 404
 
@@ -165,6 +169,88 @@ def test_the_whole_log_is_plain_text_and_nothing_else(site: Any, mina: TestClien
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"] == "sandbox"
+
+
+def test_a_file_of_the_code_is_plain_text_that_no_browser_runs(site: Any, mina: TestClient) -> None:
+    evil = EVIL.encode()
+    site.platform.blobs.put(io.BytesIO(evil), blake3(evil).hexdigest())
+    tree = Tree((FileEntry("src/<b>.html", len(evil), blake3(evil).hexdigest()),))
+    with site.platform.database.write() as tx:
+        tx.get_one(Session, 1).code = manifests.save(tx, tree)
+    page = mina.get("/session/mina/kin/1").text
+    address = re.search(r'href="(/session/mina/kin/1/code/[^"]+)"', page)
+    assert address
+    answer = mina.get(address.group(1))
+    assert answer.content == evil
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert mina.get("/session/mina/kin/1/code/..%2fmain.py").status_code == 404
+
+
+def test_of_a_folder_with_very_many_files_the_first_are_listed(site: Any, mina: TestClient) -> None:
+    with site.platform.database.write() as tx:
+        tree = Tree(tuple(FileEntry(f"f{number:05}", 1, "0" * 64) for number in range(2000)))
+        tx.get_one(Session, 1).code = manifests.save(tx, tree)
+    page = mina.get("/session/mina/kin/1").text
+    assert page.count("/code/f") == 500
+    assert "and 1500 more" in page
+
+
+@pytest.fixture
+def written(site: Any) -> None:
+    """mina's session has ended and left two files, and one that was not kept."""
+    files = {"plots/<b>.png": b"\x89PNG", "result.csv": b"1,2\n"}
+    for data in files.values():
+        site.platform.blobs.put(io.BytesIO(data), blake3(data).hexdigest())
+    tree = Tree(tuple(FileEntry(path, len(data), blake3(data).hexdigest()) for path, data in files.items()))
+    with site.platform.database.write() as tx:
+        products.save(tx, 1, manifests.save(tx, tree), [["<i>big</i>", "too large"]])
+
+
+@pytest.mark.usefixtures("written")
+def test_files_that_a_program_wrote_are_handed_over_and_never_shown(mina: TestClient, juno: TestClient) -> None:
+    page = mina.get("/session/mina/kin/1").text
+    addresses = re.findall(r'href="(/session/mina/kin/1/files/[^"]+)"', page)
+    assert len(addresses) == 2
+    assert "&lt;i&gt;big" in page
+    assert "too large" in page
+    answer = mina.get("/session/mina/kin/1/files/result.csv")
+    assert answer.content == b"1,2\n"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert mina.get("/session/mina/kin/1/files/none").status_code == 404
+    assert all(juno.get(address).status_code == 404 for address in addresses)
+
+
+@pytest.mark.usefixtures("written")
+def test_files_stay_where_the_organiser_keeps_models_in(site: Any, mina: TestClient) -> None:
+    site.change(Dataset, 1, pull_models=False)
+    page = mina.get("/session/mina/kin/1").text
+    assert "result.csv" in page
+    assert "/files/" not in page
+    assert "/checkpoints/" not in page
+    for path in ("files/result.csv", "checkpoints/3/model"):
+        assert mina.get(f"/session/mina/kin/1/{path}").status_code == 403
+
+
+def test_a_file_of_a_checkpoint_is_handed_over(site: Any, mina: TestClient, juno: TestClient) -> None:
+    weights = b"weights"
+    site.platform.blobs.put(io.BytesIO(weights), blake3(weights).hexdigest())
+    with site.platform.database.write() as tx:
+        tree = Tree((FileEntry("sub/<m>", len(weights), blake3(weights).hexdigest()),))
+        tx.get_one(Checkpoint, 1).manifest = manifests.save(tx, tree)
+    address = re.search(r'href="(/session/mina/kin/1/checkpoints/3/[^"]+)"', mina.get("/session/mina/kin/1").text)
+    assert address
+    answer = mina.get(address.group(1))
+    assert answer.content == weights
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert juno.get(address.group(1)).status_code == 404
+
+
+def test_what_the_platform_notes_on_a_run_is_shown(site: Any, mina: TestClient) -> None:
+    site.change(Run, 1, notices=["Checkpoint 4 was not kept: <b>too large</b>."])
+    assert "Checkpoint 4 was not kept: &lt;b&gt;too large" in mina.get("/session/mina/kin/1").text
 
 
 def test_no_page_names_another_site(mina: TestClient) -> None:

@@ -1,0 +1,42 @@
+"""The speech hackathon of 2019: a model of another session is loaded and saved again, to be submitted here."""
+
+import argparse
+import os
+import pickle
+
+import nsml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mode", type=str, default="train")
+parser.add_argument("--pause", type=int, default=0)
+parser.add_argument("--iteration", type=str, default="0")
+parser.add_argument("--pretrained", type=str, default="")
+config = parser.parse_args()
+
+model = {"modulo": 2, "from": "training"}
+
+
+def save(dir_name, *args):
+    with open(os.path.join(dir_name, "model"), "wb") as out:
+        pickle.dump(model, out)
+
+
+def load(dir_name, *args):
+    with open(os.path.join(dir_name, "model"), "rb") as saved:
+        model.update(pickle.load(saved))
+
+
+def infer(raw_data, **kwargs):
+    return [(1.0, len(row.split()) % model["modulo"]) for row in raw_data]
+
+
+nsml.bind(save=save, load=load, infer=infer)
+if config.pause:
+    nsml.paused(scope=locals())
+if config.mode == "train" and config.pretrained:
+    model.clear()
+    nsml.load(checkpoint="best", session=config.pretrained)
+    print("loaded", model)
+    nsml.save("saved")
+elif config.mode == "train":
+    nsml.save("best")
