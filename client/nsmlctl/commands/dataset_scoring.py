@@ -80,7 +80,7 @@ def rescore(
     api = place.api()
     wish: Json = {"submissions": list(submissions)} if submissions else {"all": every}
     with told_if_lacking("score submits again", "Its participants have to submit once more."):
-        begun = api.rescore(name, wish)
+        begun = _begin(api, name, wish)
     for left in begun["left_out"]:
         tell(f"Left as it is: {plain(str(left['why']))}")
     rows: list[Json] = begun["rescorings"]
@@ -93,6 +93,18 @@ def rescore(
     elif no_wait:
         echo(f"Accepted: {len(rows)} are being scored again; to look: nsmlctl dataset board {name}")
     _conclude(name, rows)
+
+
+def _begin(api: Api, name: str, wish: Json) -> Json:
+    """All of them, however many requests the platform wants for it."""
+    whole: Json = {"rescorings": [], "left_out": []}
+    after: int | None = 0
+    while after is not None:
+        part = api.rescore(name, {**wish, "after": after} if after else wish)
+        for what in whole:
+            whole[what] += part[what]
+        after = part.get("more_after")
+    return whole
 
 
 def _follow(api: Api, name: str, rows: list[Json], pause: Pause, show: Callable[[str], None]) -> list[Json]:

@@ -199,9 +199,11 @@ class Rescore(Body):
     """Which submissions are to be scored again: those named, else those the evaluation failed, with `all` every scored one too."""
 
     submissions: (
-        Annotated[list[Annotated[int, Field(ge=1, le=LARGEST)]], Field(min_length=1, max_length=1000)] | None
+        Annotated[list[Annotated[int, Field(ge=1, le=LARGEST)]], Field(min_length=1, max_length=rescoring.AT_ONCE)]
+        | None
     ) = None
     all: bool = False
+    after: Count = 0
 
     def to_wish(self) -> rescoring.Wish:
         """As the services have it. Raises Invalid when both are said."""
@@ -209,4 +211,4 @@ class Rescore(Body):
             raise Invalid(
                 "Name submissions or say all, not both.", hint="`all` scores every submission of the board again."
             )
-        return rescoring.Wish(None if self.submissions is None else tuple(self.submissions), every=self.all)
+        return rescoring.Wish(None if self.submissions is None else tuple(self.submissions), self.all, self.after)

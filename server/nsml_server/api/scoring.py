@@ -17,12 +17,15 @@ Last = Annotated[int, Query(ge=0, le=rescoring.MAX_LIST)]
 
 @router.post("/datasets/{name}/rescore", status_code=202)
 def rescore(platform: ThePlatform, caller: TheCaller, name: str, asked: Rescore) -> Json:
-    """Score submissions of a dataset of your own again, on the predictions that are kept, with the dataset as it is now."""
+    """Score submissions of a dataset of your own again, on the predictions that are kept, with the dataset as it is now.
+
+    Where `more_after` is not null there are more: ask again with it as `after`.
+    """
     with platform.database.write() as tx:
         begun = rescoring.begin(platform, tx, caller, name, asked.to_wish())
         answer = [views.rescoring(row) for row in begun.rescorings]
     left_out = [{"submission": number, "why": why} for number, why in begun.left_out]
-    return Json({"rescorings": answer, "left_out": left_out}, 202)
+    return Json({"rescorings": answer, "left_out": left_out, "more_after": begun.more_after}, 202)
 
 
 @router.get("/datasets/{name}/rescorings")

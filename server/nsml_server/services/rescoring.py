@@ -23,6 +23,7 @@ from nsml_server.storage.repositories import submissions as submission_rows
 from nsml_server.storage.tables import Dataset, DatasetVersion, Rescoring, Submission
 from nsml_worker.contract import RunKind
 
+AT_ONCE = 250  # submits in one transaction, about a second on SQLite: workers wait for it to renew their leases
 LISTED = 3  # files in a sentence
 MAX_LIST = 10_000  # rows in one answer
 ALLOWED = (
@@ -32,18 +33,23 @@ ALLOWED = (
 
 @dataclass(frozen=True)
 class Wish:
-    """Which submits. Of none named those that ended with the evaluation's fault; `every`: also those scored by today's metric."""
+    """Which submits. Of none named those that ended with the evaluation's fault; `every`: also those scored by today's metric.
+
+    `after`: of those not named only later ones than this, since no more than AT_ONCE are taken up in one transaction.
+    """
 
     submissions: tuple[int, ...] | None = None
     every: bool = False
+    after: int = 0
 
 
 @dataclass(frozen=True)
 class Begun:
-    """What is being scored again, and (submission, why) of what was left as it is."""
+    """What is being scored again, (submission, why) of what was left as it is, and after which submission there are more."""
 
     rescorings: Sequence[Rescoring]
     left_out: Sequence[tuple[int, str]]
+    more_after: int | None
 
 
 def begin(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, wish: Wish) -> Begun:
@@ -58,17 +64,19 @@ def begin(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, w
     datasets.require_owner(caller, dataset)
     if not dataset.leaderboard:
         raise Conflict(f"The dataset {name} has no leaderboard, so nothing of it is scored.", code="no_leaderboard")
-    version, chosen = datasets.latest(tx, dataset), _choose(tx, dataset, wish)
+    version, found = datasets.latest(tx, dataset), _choose(tx, dataset, wish)
+    chosen = found if wish.submissions is not None else found[:AT_ONCE]
     changed_since = _comparison(tx, version)
-    problems = [(row.id, why) for row in chosen if (why := _problem(tx, row, changed_since))]
-    if problems and (wish.submissions is not None or len(problems) == len(chosen)):
-        raise Conflict(problems[0][1], hint=f"Of a dataset {ALLOWED}", code="not_rescorable")
-    refused, before = {number for number, _ in problems}, _newest(tx, dataset)
+    problems = {row.id: why for row in chosen if (why := _problem(tx, row, changed_since))}
+    if problems and (wish.submissions is not None or (len(problems) == len(found) and not wish.after)):
+        raise Conflict(next(iter(problems.values())), hint=f"Of a dataset {ALLOWED}", code="not_rescorable")
+    before = _newest(tx, dataset)
     for submission in chosen:
-        if submission.id not in refused:
+        if submission.id not in problems:
             _take_up(platform, tx, caller, submission, version)
     platform.hurry(tx)
-    return Begun(rescorings.of_dataset(tx, dataset.id, before, MAX_LIST), problems)
+    begun = rescorings.of_dataset(tx, dataset.id, before, MAX_LIST)
+    return Begun(begun, list(problems.items()), chosen[-1].id if len(chosen) < len(found) else None)
 
 
 def listed(tx: ReadTransaction, caller: Caller, name: str, after: int, last: int) -> Sequence[Rescoring]:
@@ -88,7 +96,7 @@ def _choose(tx: ReadTransaction, dataset: Dataset, wish: Wish) -> list[Submissio
     chosen = list(submission_rows.ended_for(tx, dataset.id, rescoring.UNJUDGED))
     if wish.every:
         chosen += (row for row in submission_rows.scored(tx, dataset.id) if row.state is SubmissionState.SCORED)
-    return sorted(chosen, key=lambda submission: submission.id)
+    return sorted((row for row in chosen if row.id > wish.after), key=lambda row: row.id)
 
 
 def _of_dataset(tx: ReadTransaction, dataset: Dataset, number: int) -> Submission:

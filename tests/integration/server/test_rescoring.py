@@ -229,8 +229,23 @@ def test_a_score_measured_by_a_metric_that_is_no_longer_the_boards_leaves_it_alo
     assert entries(mina) == [("mina", 0.5, 1)]
 
 
+def test_many_are_taken_up_in_several_requests_each_once(
+    rose: Any, mina: Any, worker: Any, failed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        mina.submit(failed)
+        worker.predict()
+        worker.score(FAILED)
+    push(rose, MENDED)
+    monkeypatch.setattr("nsml_server.services.rescoring.AT_ONCE", 2)
+    first = rescore(rose, all=True).json()
+    second = rescore(rose, all=True, after=first["more_after"]).json()
+    assert [[row["submission"] for row in answer["rescorings"]] for answer in (first, second)] == [[2, 1], [3]]
+    assert (first["more_after"], second["more_after"]) == (2, None)
+
+
 def test_nothing_to_score_again_is_no_error(rose: Any) -> None:
-    assert rescore(rose).json() == {"rescorings": [], "left_out": []}
+    assert rescore(rose).json() == {"rescorings": [], "left_out": [], "more_after": None}
 
 
 def test_its_organiser_reads_the_failure_in_full_and_its_participant_nothing_of_it(

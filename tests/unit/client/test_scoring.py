@@ -44,6 +44,15 @@ def test_submits_are_named_or_all_are_taken(nsmlctl: Run, platform: Any) -> None
     assert nsmlctl("dataset", "rescore", "kin", "12", "--all").code == 2
 
 
+def test_many_are_begun_in_as_many_requests_as_the_platform_wants(nsmlctl: Run, platform: Any) -> None:
+    first, last = ({"rescorings": [row(n)], "left_out": [], "more_after": more} for n, more in ((7, 17), (8, None)))
+    platform.on("POST", "/datasets/kin/rescore", first, last)
+    platform.on("GET", "/datasets/kin/rescorings", {"rescorings": [ended(8, score=0.5), ended(7, score=0.25)]})
+    assert [line[:5] for line in nsmlctl("dataset", "rescore", "kin").out.splitlines()] == ["[1/2]", "[2/2]"]
+    sent = [call.content for call in platform.called("POST", "/datasets/kin/rescore")]
+    assert sent == [{"all": False}, {"all": False, "after": 17}]
+
+
 def test_an_evaluation_that_fails_again_is_exit_code_1_and_names_the_next_step(nsmlctl: Run, platform: Any) -> None:
     platform.on("POST", "/datasets/kin/rescore", {"rescorings": [row(7)], "left_out": []})
     stays = ended(7, reason="evaluation_failed", before={**row(7)["before"], "score": 0.75})
