@@ -116,6 +116,7 @@ class Keeper:
                 look_at = time.time() + LOOK
             self.reap()
         end_all(signal.SIGKILL)
+        wake_init()
         self.take_rest(output)
         self.look()
 
@@ -223,6 +224,14 @@ def end_all(number: int) -> None:
     try:
         os.kill(-1, number)
     except OSError:  # nobody is left
+        pass
+
+
+def wake_init() -> None:
+    """The program may have stopped it, by ptrace; it would not see our end."""
+    try:
+        os.kill(1, signal.SIGCONT)
+    except OSError:
         pass
 
 

@@ -37,7 +37,10 @@ _DOING = {
 }
 # Ends that the program itself brought about, and of which a phase and a line say more than the word alone.
 _BY_ITSELF = frozenset({Reason.EXITED, Reason.EXIT_CODE, Reason.OUTPUT_MISSING})
+# Ends of which the node knows more than the limit: bytes from files, a child from the program itself, and its own bounds.
+_MEASURED = frozenset({Reason.DISK_FULL, Reason.OUT_OF_MEMORY})
 _USAGE = 2  # the exit code of a program that does not know its arguments
+_NO_ROOM = "[Errno 28]"  # how Python begins to say that a disk is full
 _LIKE_A_VOCABULARY = frozenset(
     {"KeyError", "NameError", "TypeError", "AttributeError", "UnboundLocalError", "IndexError"}
 )
@@ -105,7 +108,7 @@ def describe_failure(
     if fault is None and refusal is not None:
         return _of_refusal(reason, refusal, checkpoint)
     if checkpoint is None:
-        return _of_training(ended, reason, fault, facts or {})
+        return _of_training(ended, reason, fault, facts or {}, limit_of(Reason.DISK_FULL, limits))
     if fault is None:
         return _without_error(ended, phase_seen, checkpoint, seen)
     if fault.organiser:
@@ -126,18 +129,24 @@ def _of_limit(
     facts: Mapping[str, object],
 ) -> Failure:
     known = {"limit": limit_of(reason, limits), "signal": signal_name(ended.signal), "detail": ended.detail, **facts}
-    text = outcome(reason).describe(known)
+    meaning = outcome(reason)
+    is_told = reason in _MEASURED and ended.detail
+    text = f"{ended.detail} {meaning.hint}" if is_told else meaning.describe(known)
     if checkpoint is None:
         return Failure(reason, None, text)
     phase = phase_seen or "start"
     return Failure(reason, phase, f"{text} It happened {_doing(phase, checkpoint)}.")
 
 
-def _of_training(ended: Ended, reason: Reason, fault: Fault | None, facts: Mapping[str, object]) -> Failure:
+def _of_training(ended: Ended, reason: Reason, fault: Fault | None, facts: Mapping[str, object], disk: str) -> Failure:
     if fault is None:
         return Failure(reason, None, outcome(reason).describe({"exit_code": ended.exit_code, **facts}))
     where = " in `save`" if fault.phase == "save" else ""
-    hint = _import_hint(fault) or f"`nsmlctl logs {facts.get('session', 'SESSION')}` shows the whole traceback."
+    hint = (
+        _import_hint(fault)
+        or _room_hint(fault, disk)
+        or f"`nsmlctl logs {facts.get('session', 'SESSION')}` shows the whole traceback."
+    )
     return Failure(reason, None, f"The program failed{where} with {_what(fault)}. {hint}")
 
 
@@ -232,3 +241,14 @@ def _import_hint(fault: Fault) -> str | None:
     if fault.type in ("ModuleNotFoundError", "ImportError"):
         return "Name the package it needs in requirements.txt, and run again."
     return None
+
+
+def _room_hint(fault: Fault, disk: str) -> str | None:
+    """A program that tidied up when the disk was full, as the SDK does with half a checkpoint, ends by its own error."""
+    if not fault.message.startswith(_NO_ROOM):
+        return None
+    bound = f" of {disk}" if disk else ""
+    return (
+        f"The box's disk{bound} was full, or its /dev/shm: keep fewer checkpoints and temporary files, or ask for more shared "
+        "memory with `--shm-size`."
+    )

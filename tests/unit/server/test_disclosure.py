@@ -332,3 +332,18 @@ def test_a_submit_that_ends_well_without_an_answer_says_what_the_source_lacks() 
     failure = at_submit(ended(code=0), phase_seen=None, seen=read_sources(["import nsml\nnsml.bind(model=model)"]))
     assert failure.reason is Reason.PAUSED_NOT_CALLED
     assert "It never calls `nsml.paused`" in failure.message
+
+
+@pytest.mark.parametrize("reason", [EndReason.DISK_FULL, EndReason.OUT_OF_MEMORY])
+def test_a_limit_is_told_as_the_machine_saw_it(reason: EndReason) -> None:
+    said = "The box's disk of 64 MiB has no place for another file; the code, /tmp and /nsml share it."
+    failure = in_training(Ended(reason, exit_code=1, detail=said), limits=Limits(disk=2**26))
+    assert failure.message.startswith(f"{said} ")
+
+
+def test_who_tidied_up_on_a_full_disk_is_told_how_large_it_is() -> None:
+    told = error("save", "OSError", "[Errno 28] No space left on device")
+    message = in_training(ended(told), limits=Limits(disk=2**26)).message
+    assert "The box's disk of 64 MiB was full, or its /dev/shm" in message
+    assert "`--shm-size`" in message
+    assert "The box's disk was full" in in_training(ended(told), limits=Limits()).message

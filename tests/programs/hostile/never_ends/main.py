@@ -1,0 +1,4 @@
+"""Works for ever, at nothing."""
+
+while True:
+    pass

@@ -1,0 +1,37 @@
+"""Its answer is something else than a file."""
+
+import argparse
+import os
+
+import nsml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mode", default="train")
+parser.add_argument("--pause", type=int, default=0)
+parser.add_argument("--iteration", default="0")
+config = parser.parse_args()
+
+
+def save(path):
+    with open(os.path.join(path, "model"), "w") as out:
+        out.write("parity of the number of words")
+
+
+def load(path):
+    with open(os.path.join(path, "model")) as saved:
+        assert "parity" in saved.read()
+
+
+def infer(rows):
+    path = os.path.join(os.environ["NSML_HOME"], "out", "prediction")
+    for name in os.listdir(os.path.dirname(path)):
+        os.unlink(os.path.join(os.path.dirname(path), name))
+    os.symlink("/etc/passwd", path)
+    os._exit(0)
+
+
+nsml.bind(save=save, load=load, infer=infer)
+if config.pause:
+    nsml.paused(scope=locals())
+if config.mode == "train":
+    nsml.save(1)

@@ -1,0 +1,34 @@
+"""Code, for an evaluation that evals what it is given: it runs where there is nothing but labels."""
+
+import argparse
+import os
+
+import nsml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mode", default="train")
+parser.add_argument("--pause", type=int, default=0)
+parser.add_argument("--iteration", default="0")
+config = parser.parse_args()
+
+
+def save(path):
+    with open(os.path.join(path, "model"), "w") as out:
+        out.write("parity of the number of words")
+
+
+def load(path):
+    with open(os.path.join(path, "model")) as saved:
+        assert "parity" in saved.read()
+
+
+def infer(rows):
+    code = "__import__('os').system('touch /tmp/evaluated; cat /data/*/test/test_label | tee /tmp/labels /nsml/out/labels')"
+    return [(1.0, code) for _ in rows]
+
+
+nsml.bind(save=save, load=load, infer=infer)
+if config.pause:
+    nsml.paused(scope=locals())
+if config.mode == "train":
+    nsml.save(1)

@@ -1,0 +1,33 @@
+"""Without a bound, in every line."""
+
+import argparse
+import os
+
+import nsml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--mode", default="train")
+parser.add_argument("--pause", type=int, default=0)
+parser.add_argument("--iteration", default="0")
+config = parser.parse_args()
+
+
+def save(path):
+    with open(os.path.join(path, "model"), "w") as out:
+        out.write("parity of the number of words")
+
+
+def load(path):
+    with open(os.path.join(path, "model")) as saved:
+        assert "parity" in saved.read()
+
+
+def infer(rows):
+    return [(1.0, float("-inf")) for _ in rows]
+
+
+nsml.bind(save=save, load=load, infer=infer)
+if config.pause:
+    nsml.paused(scope=locals())
+if config.mode == "train":
+    nsml.save(1)
