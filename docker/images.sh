@@ -3,14 +3,13 @@
 #
 #   docker/images.sh [RUNTIME …]     default, tf1, tf1.5, keras2, torch1; none: the platform alone
 #
-#   CUDA=1         the runtimes for machines with NVIDIA GPUs, as NAME-cuda
+#   CUDA=1         the runtimes for machines with NVIDIA GPUs, as NAME-cuda (there is no tf1.5-cuda)
 #   PREFIX, TAG    how they are called (nsmlctl/, latest); the workers look for NSML_IMAGE_PREFIX
 #   BUILD          the command (docker build), where it needs words of your own: BUILD="docker build --network host"
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PREFIX=${PREFIX-nsmlctl/} TAG=${TAG:-latest}
 read -ra BUILD <<<"${BUILD:-docker build}"
-WHEELS=https://download.pytorch.org/whl
 
 build() {
     local name=$1 file=$2 context=$3
@@ -24,17 +23,18 @@ describe() {
     local tf_gpu=tensorflow/tensorflow:1.15.0-gpu-py3
     case $1${CUDA:+-cuda} in
         default) echo runtime-default ;;
-        tf1) echo runtime-tf1 ;;
-        tf1.5) printf '%s\n' runtime-tf1 TENSORFLOW=tensorflow==1.5.0 ;;
-        keras2) echo runtime-keras2 ;;
-        torch1) echo runtime-torch1 ;;
-        default-cuda) printf '%s\n' runtime-default TORCH=torch TORCH_INDEX= 'TENSORFLOW=tensorflow[and-cuda]' ;;
-        tf1-cuda) printf '%s\n' runtime-tf1 "BASE=$tf_gpu" TENSORFLOW= ;;
-        tf1.5-cuda) printf '%s\n' runtime-tf1 BASE=tensorflow/tensorflow:1.5.0-gpu-py3 TENSORFLOW= ;;
-        keras2-cuda) printf '%s\n' runtime-keras2 "BASE=$tf_gpu" TENSORFLOW= ;;
-        torch1-cuda) printf '%s\n' runtime-torch1 TORCH=torch==1.10.2+cu113 "TORCH_INDEX=$WHEELS/cu113" ;;
+        default-cuda) printf '%s\n' runtime-default TORCH_INDEX= 'TENSORFLOW=tensorflow[and-cuda]==2.21.*' ;;
+        tf1 | tf1.5) printf '%s\n' runtime-tf1 "RUNTIME=$1" "BASE=$(find_base "$1")" ;;
+        keras2 | torch1 | torch1-cuda) printf '%s\n' "runtime-$1" "BASE=$(find_base "$1")" ;;
+        tf1-cuda | keras2-cuda) printf '%s\n' "runtime-$1" "BASE=$tf_gpu" ;;
+        tf1.5-cuda) echo "There is no tf1.5 for GPUs: TensorFlow's own images of then have Python 3.5; choose tf1." >&2; return 1 ;;
         *) echo "There is no runtime $1; there are default, tf1, tf1.5, keras2 and torch1." >&2; return 1 ;;
     esac
+}
+
+# The Python that a recipe asks for, on the last Debian that all of them come with.
+find_base() {
+    sed -n '1s/^# Python \(.*\)/python:\1-slim-bullseye/p' "docker/runtimes/$1.txt"
 }
 
 for runtime in "$@"; do describe "$runtime" >/dev/null; done

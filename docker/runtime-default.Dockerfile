@@ -1,12 +1,16 @@
-# The runtime `default`: Python 3.11 with current PyTorch and TensorFlow. The SDK is not in here: each box gets the platform's.
+# The runtime `default`: current PyTorch and TensorFlow, in the versions of `make frameworks`, and what goes with them. `tf1-on-2` is
+# this one too, with tf-keras for the layers of old. The SDK is not in here: each box gets the platform's.
 #
-# On CUDA: --build-arg TORCH=torch --build-arg TORCH_INDEX= --build-arg "TENSORFLOW=tensorflow[and-cuda]"
-# (their wheels bring CUDA with them; the machine needs the driver and NVIDIA's container toolkit).
+# On CUDA: --build-arg TORCH_INDEX= --build-arg "TENSORFLOW=tensorflow[and-cuda]==2.21.*" (their wheels bring CUDA with them; the
+# machine needs the driver and NVIDIA's container toolkit). Either framework may be left out: --build-arg TENSORFLOW=
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 ARG TORCH="torch==2.13.0"
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ARG TENSORFLOW="tensorflow-cpu>=2.18"
+ARG TENSORFLOW="tensorflow-cpu==2.21.*"
 ARG ALSO="numpy scipy pandas scikit-learn pillow tqdm"
-RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url ${TORCH_INDEX}} ${TORCH} "${TENSORFLOW}" ${ALSO}
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url ${TORCH_INDEX}} ${TORCH} ${TENSORFLOW} ${ALSO}
+# It asks for the package named `tensorflow`, which the CPU's other name does not satisfy.
+ARG TF_KERAS="tf-keras==2.21.*"
+RUN pip install --no-cache-dir --no-deps ${TF_KERAS}
 CMD ["python"]

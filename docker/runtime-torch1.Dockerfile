@@ -1,11 +1,10 @@
-# The runtime `torch1`: PyTorch 1.10, the last for Python 3.6, which runs programs written for 0.4 and later. No SDK in here.
+# The runtime `torch1`: PyTorch 1.1, for programs of 0.4 to 1.5. What is in it says its recipe, runtimes/torch1.txt, which
+# `make runtimes` follows too. The SDK is not in here: each box gets the platform's.
 #
-# On CUDA: --build-arg TORCH=torch==1.10.2+cu113 --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu113
+# On CUDA: as it is. The wheel of 1.1.0 brings CUDA 9.0 with it; the machine needs the driver and NVIDIA's container toolkit.
 ARG BASE=python:3.6-slim-bullseye
 FROM ${BASE}
-ARG TORCH="torch==1.10.2+cpu"
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ARG ALSO="numpy scipy<1.6 pandas<1.2 scikit-learn<0.25 pillow tqdm"
+COPY runtimes/torch1.txt /usr/local/share/nsml-runtime.txt
 RUN pip install --no-cache-dir --upgrade "pip<22" "setuptools<60" "wheel<0.38" \
-    && pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url ${TORCH_INDEX}} ${TORCH} ${ALSO}
+    && pip install --no-cache-dir -r /usr/local/share/nsml-runtime.txt
 CMD ["python"]
