@@ -65,6 +65,11 @@ class EventKind(enum.StrEnum):
     CHECKPOINT = "checkpoint"
     FILES = "files"  #: {"tree": Tree as dict, "left_out": [[path, why], …]}: what the program wrote; before ENDED
     ENDED = "ended"  #: see `Ended`
+    OTHER = "other"  #: whatever a newer worker tells beyond these: passed over
+
+    @classmethod
+    def _missing_(cls, value: object) -> EventKind | None:
+        return cls.OTHER if isinstance(value, str) else None
 
 
 class Plain:
@@ -230,6 +235,7 @@ class Capacity(Plain):
     images: tuple[str, ...] = ()  # runtimes it can run: "default", "tf1", …
     disk: int = 0  # bytes of the file system that boxes lie on; 0: not known
     holds: tuple[str, ...] = ()  # Docker references and keys of environments that are here already
+    version: str = ""  # of the worker; empty: older than the first that told it
 
 
 @dataclass(frozen=True)

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import APIRouter
-from pydantic import Field
 
+from nsml_server.agent.schemas import Heartbeat, Hello, Joining
 from nsml_server.api.answers import Json
 from nsml_server.api.callers import BearerToken, ThePlatform
-from nsml_server.api.schemas import LARGEST, Body
+from nsml_server.domain import versions
 from nsml_server.errors import Invalid
 from nsml_server.services import accounts, leases, membership, nodes, warming
+from nsml_server.version import SAME_VERSION, VERSION
 from nsml_worker.contract import Capacity, Use
 
 router = APIRouter(tags=["nodes"])
-MAX_BOXES = 10_000
 MAX_DIGITS = 18  # of a run's id
 Fact = TypeVar("Fact", Capacity, Use)
-Number = Annotated[int, Field(ge=0, le=LARGEST)]
-
-
-class Boxes(Body):
-    """Boxes a node has: [run id, attempt] of each."""
-
-    boxes: Annotated[list[Annotated[list[Number], Field(min_length=2, max_length=2)]], Field(max_length=MAX_BOXES)]
-
-    def pairs(self) -> list[leases.Box]:
-        """As the services have them."""
-        return [(box[0], box[1]) for box in self.boxes]
-
-
-class Hello(Boxes):
-    """What a node offers, and what it found on its disk."""
-
-    capacity: dict[str, Any]
-
-
-class Joining(Body):
-    """A machine that wants to be a node of this name."""
-
-    name: Annotated[str, Field(max_length=200)]
 
 
 @router.post("/nodes", status_code=201)
@@ -60,20 +37,15 @@ def show(platform: ThePlatform, token: BearerToken, name: str) -> Json:
     return Json({"node": node.name, "alive": alive, "broker_url": platform.settings.worker_broker})
 
 
-class Heartbeat(Boxes):
-    """The same with what runs use, by run id, and what the node offers when that has changed."""
-
-    use: Annotated[dict[str, dict[str, Any]], Field(default_factory=dict, max_length=MAX_BOXES)]
-    capacity: dict[str, Any] | None = None
-
-
 @router.post("/nodes/{name}/hello")
 def hello(platform: ThePlatform, token: BearerToken, name: str, said: Hello) -> Json:
     """A worker has started."""
     with platform.database.write() as tx:
         node = accounts.authenticate_node(tx, name, token, platform.now())
-        drop = leases.hello(platform, tx, node, _read(Capacity, said.capacity), said.pairs())
-    return Json({"heartbeat": platform.settings.heartbeat, "drop": drop})
+        capacity = _read(Capacity, said.capacity)
+        drop = leases.hello(platform, tx, node, capacity, said.pairs())
+    advice = versions.advise(capacity.version, VERSION)
+    return Json({"heartbeat": platform.settings.heartbeat, "drop": drop, "version": VERSION, "advice": advice})
 
 
 @router.post("/nodes/{name}/heartbeat")
@@ -108,6 +80,4 @@ def _read(kind: type[Fact], said: dict[str, Any]) -> Fact:
     try:
         return kind.from_dict(said)
     except (ValueError, KeyError) as error:
-        raise Invalid(
-            f"This {kind.__name__.lower()} cannot be read: {error}.", hint="Give worker and server the same version."
-        ) from error
+        raise Invalid(f"This {kind.__name__.lower()} cannot be read: {error}.", hint=SAME_VERSION) from error

@@ -15,6 +15,7 @@ from nsml_server.errors import Invalid
 from nsml_server.services import accounts, questions
 from nsml_server.services.platform import Platform
 from nsml_server.services.polling import wait_for
+from nsml_server.version import SAME_VERSION
 
 router = APIRouter(prefix="/nodes/{name}/questions", tags=["nodes"])
 LONGEST_WAIT = 25.0  # seconds; a worker gives up on a silent server after 30
@@ -58,9 +59,9 @@ def _answer(platform: Platform, token: str, name: str, number: int, body: bytes)
     try:
         said = orjson.loads(body)
     except ValueError:
-        raise Invalid("This answer is not JSON.", hint="Give worker and server the same version.") from None
+        raise Invalid("This answer is not JSON.", hint=SAME_VERSION) from None
     if not isinstance(said, dict):
-        raise Invalid("This answer is no object.", hint="Give worker and server the same version.")
+        raise Invalid("This answer is no object.", hint=SAME_VERSION)
     with platform.database.write() as tx:
         node = accounts.authenticate_node(tx, name, token, platform.now())
         questions.answer(platform, tx, node, number, said)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
+from nsml_server.agent.schemas import Hashes, Told
 from nsml_server.api.answers import Json
 from nsml_server.api.bodies import pour, read_small
 from nsml_server.api.callers import BearerToken, ThePlatform
-from nsml_server.api.schemas import LARGEST, Body, Hashes
+from nsml_server.api.schemas import LARGEST
 from nsml_server.domain.names import check_hash
 from nsml_server.errors import Invalid
 from nsml_server.services import attempts, events, files, loans
 from nsml_server.services.platform import Platform
 from nsml_server.storage.packs import MAX_BODY
+from nsml_server.version import SAME_VERSION
 from nsml_worker.contract import RunEvent
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
-MAX_EVENTS = 1000
 BINARY = "application/octet-stream"
-
-
-class Told(Body):
-    """Facts of one attempt, in their order."""
-
-    attempt: Annotated[int, Field(ge=1, le=LARGEST)]
-    events: Annotated[list[dict[str, Any]], Field(max_length=MAX_EVENTS)]
 
 
 @router.post("/claim")
@@ -113,9 +106,7 @@ def tell(platform: ThePlatform, token: BearerToken, run_id: int, told: Told) -> 
     try:
         facts = [RunEvent.from_dict(event) for event in told.events]
     except (ValueError, KeyError) as error:
-        raise Invalid(
-            f"These facts cannot be read: {error}.", hint="Give worker and server the same version."
-        ) from error
+        raise Invalid(f"These facts cannot be read: {error}.", hint=SAME_VERSION) from error
     return Json({"accepted": events.apply(platform, run_id, token, told.attempt, facts)})
 
 
