@@ -1,4 +1,8 @@
-"""The one thread that looks after what waits: woken by a bell, and once a second for what nobody rang for."""
+"""The one thread that looks after what waits: woken by a bell, and once a second for what nobody rang for.
+
+Deciding who is next costs with the length of the line, so it is done when something has changed that it depends on (whoever
+changes that rings the bell), and now and then for what only time changes: who used how much, and which machine fell silent.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from nsml_server.services import caps, leases, placing, requests
 from nsml_server.services.platform import Platform
 from nsml_server.storage.repositories import outbox, runs
 
+LOOK_AGAIN = 10.0  # seconds after which what waits is looked at though nobody rang
 HOUSEKEEPING = 3600.0  # seconds between two looks for what may be forgotten
 _PAUSE_AFTER_ERROR = 1.0  # seconds
 
@@ -25,6 +30,7 @@ class Dispatcher:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._go, name="dispatcher", daemon=True)
         self._tidied_at = 0.0
+        self._placed_at: float | None = None  # when what waits was last looked at; None: something has changed since
 
     @property
     def is_alive(self) -> bool:
@@ -43,29 +49,39 @@ class Dispatcher:
         if self._thread.is_alive():
             self._thread.join()
 
-    def run_once(self) -> None:
-        """One round: take back what is overdue, place what waits, send what is to be sent."""
+    def run_once(self, *, rung: bool = True) -> None:
+        """One round: take back what is overdue, place what waits, send what is to be sent. `rung`: somebody said that what
+        decides about places has changed.
+        """
+        if rung:
+            self._placed_at = None  # until it was done: a round that fails leaves it to the next
         with self._platform.database.read() as tx:
             found = runs.outstanding(tx, self._platform.now())
         caps.enforce(self._platform)
         if found.overdue:
             leases.sweep(self._platform)
-        if found.overdue or found.queued:
+        if found.overdue or (found.queued and self._is_due()):
             placing.place_waiting(self._platform)
+            self._placed_at = self._platform.now()
         if any(found):
             send_waiting(self._platform)
         if self._platform.now() - self._tidied_at > HOUSEKEEPING:
             self._tidied_at = self._platform.now()
             leases.forget_old(self._platform, requests.KEPT)
 
+    def _is_due(self) -> bool:
+        """A clock that was set back is no reason to wait."""
+        return self._placed_at is None or not 0 <= self._platform.now() - self._placed_at < LOOK_AGAIN
+
     def _go(self) -> None:
+        rung = True  # nobody knows what happened before
         while not self._over.is_set():
             try:
-                self.run_once()
+                self.run_once(rung=rung)
             except Exception:  # a round that fails must not end the rounds: the next one may succeed
                 log.exception("dispatch_failed")
                 self._over.wait(_PAUSE_AFTER_ERROR)
-            self._platform.bell.wait(self._platform.settings.tick)
+            rung = self._platform.bell.wait(self._platform.settings.tick)
 
 
 def send_waiting(platform: Platform) -> int:
