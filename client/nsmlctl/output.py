@@ -200,6 +200,16 @@ def right_now() -> datetime:
     return datetime.now(UTC)
 
 
+def use_text(use: Json | None) -> str:
+    """What a session uses now, as far as its machine tells: memory, processors, each of its GPUs; empty when it tells nothing."""
+    told = use or {}
+    parts = [f"{size_text(told['memory'])} of memory"] if told.get("memory") is not None else []
+    if told.get("cpu") is not None:
+        parts.append(f"{told['cpu']:.1f} CPUs")
+    parts += [f"GPU {number} {busy} %" for number, busy in enumerate(told.get("gpu_utilisation") or ())]
+    return ", ".join(parts)
+
+
 def waiting_text(waiter: Json) -> str | None:
     """Why a session or a submit waits, in the server's words, or None when it does not."""
     waiting = waiter.get("waiting")

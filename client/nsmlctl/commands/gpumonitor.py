@@ -47,10 +47,16 @@ def node_row(node: Json) -> tuple[str, ...]:
         str(node["name"]),
         _state(node),
         _used(node.get("used_gpus"), node.get("gpus")),
-        _used(node.get("used_cpus"), node.get("cpus")),
-        size_text(node["memory"]) if node.get("memory") else "",
+        _used(node.get("used_cpus"), node.get("cpus")) + _busy(node.get("busy_cpus")),
+        _memory(node),
         str(node.get("runs", "")),
     )
+
+
+def version_text(node: Json) -> str:
+    """Its worker's version, and how that compares with the server's where it differs."""
+    version, skew = str(node.get("version") or ""), node.get("skew")
+    return f"{version or 'not told'}, {skew} than the server" if skew else version
 
 
 def device_rows(node: Json) -> list[tuple[str, ...]]:
@@ -74,6 +80,17 @@ def _state(node: Json) -> str:
     if not node.get("alive"):
         return "away"
     return "drained" if node.get("drained") else "alive"
+
+
+def _busy(cpus: float | None) -> str:
+    return "" if cpus is None else f", {cpus:.1f} busy"
+
+
+def _memory(node: Json) -> str:
+    if not node.get("memory"):
+        return ""
+    total, used = size_text(node["memory"]), node.get("used_memory")
+    return total if used is None else f"{size_text(used)} of {total} used"
 
 
 def _used(used: object, total: object) -> str:

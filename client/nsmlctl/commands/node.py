@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.gpumonitor import COLUMNS, node_row
+from nsmlctl.commands.gpumonitor import COLUMNS, node_row, version_text
 from nsmlctl.commands.options import examples, json_option
 from nsmlctl.output import echo, echo_json, echo_table, tell
 from nsmlctl.workplace import Workplace, pass_workplace
@@ -43,7 +43,7 @@ def ls(place: Workplace, as_json: bool) -> None:
     if as_json:
         echo_json({"nodes": nodes})
     else:
-        echo_table(COLUMNS, [node_row(node) for node in nodes])
+        echo_table((*COLUMNS, "Version"), [(*node_row(node), version_text(node)) for node in nodes])
 
 
 @command.command(epilog=examples("nsmlctl node drain rack1", "nsmlctl node drain rack1 --undo"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from nsmlctl.output import (
     right_now,
     session_row,
     tell,
+    use_text,
     waiting_text,
 )
 from nsmlctl.workplace import Workplace, pass_workplace
@@ -27,7 +29,7 @@ from nsmlctl.workplace import Workplace, pass_workplace
 @click.option("-d", "--data", "--dataset", "dataset", help="Only those of this dataset.")
 @click.option("-s", "--search", help="Only those whose name or description holds this text.")
 @click.option("-q", "--names-only", is_flag=True, help="The names alone, one a line.")
-@click.option("-v", "--verbose", is_flag=True, help="Below the table, why each ended badly.")
+@click.option("-v", "--verbose", is_flag=True, help="Below the table, what each uses now, or why it ended badly.")
 @json_option
 @pass_workplace
 def command(place: Workplace, /, every: bool, names_only: bool, verbose: bool, as_json: bool, **filters: Any) -> None:
@@ -48,5 +50,13 @@ def command(place: Workplace, /, every: bool, names_only: bool, verbose: bool, a
     for session in sessions:
         if waiting := waiting_text(session):
             tell(f"{session['name']}: {waiting}")
-        elif verbose and session.get("message"):
-            tell(f"{session['name']}: {plain(str(session['message']))}")
+        elif verbose:
+            for line in _more_of(session):
+                tell(f"{session['name']}: {line}")
+
+
+def _more_of(session: dict[str, Any]) -> Iterator[str]:
+    if using := use_text(session.get("use")):
+        yield f"uses {using}"
+    if session.get("message"):
+        yield plain(str(session["message"]))

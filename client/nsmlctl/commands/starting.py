@@ -40,7 +40,7 @@ def start(api: Api, place: Workplace, make: Callable[[], Json]) -> Json:
 
 def conclude_start(session: Json, as_json: bool, *, tell_next: bool = True) -> None:
     """Raises Failed when it is over already and failed."""
-    for note in session.get("notes") or ():
+    for note in (*(session.get("notes") or ()), *(session.get("notices") or ())):
         tell(plain(str(note)))
     has_failed = session["final"] and session["state"] == "failed"
     if as_json:

@@ -140,6 +140,8 @@ def _conclude(submission: Json, as_json: bool, rehearse: bool) -> None:
     if as_json:
         return
     echo(str(submission["message"]) if without else f"Score: {score_text(submission['score'])}")
+    if not without and submission.get("message"):
+        echo(str(submission["message"]))
     if submission.get("rank") is not None:
         best = "" if submission.get("best", True) else "; your best score stays"
         echo(f"Rank: {submission['rank']} on {submission['dataset']}{best}")

@@ -148,9 +148,14 @@ def files_of(tx: ReadTransaction, caller: Caller, name: str) -> Tree:
     return manifests.load(tx, latest(tx, dataset).manifest)
 
 
+def is_owner(caller: Caller, dataset: Dataset) -> bool:
+    """Whether it is theirs to change; an administrator's is every dataset."""
+    return caller.admin or dataset.owner_id == caller.id
+
+
 def require_owner(caller: Caller, dataset: Dataset) -> None:
     """Raises Forbidden for a dataset of somebody else's."""
-    if not caller.admin and dataset.owner_id != caller.id:
+    if not is_owner(caller, dataset):
         raise Forbidden(
             f"The dataset {dataset.name} is {dataset.owner.name}'s.", hint="Choose another name, or ask its owner."
         )

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
+
 from nsml_server.domain import journal
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
-from nsml_server.errors import AttemptOver
+from nsml_server.errors import AttemptOver, Invalid
 from nsml_server.services import attempts, checkpoints, endings, products, runs, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
 from nsml_server.storage.tables import Run
+from nsml_server.version import SAME_VERSION
 from nsml_worker.contract import Ended, EndReason, EventKind, RunEvent
 
 MAX_PREPARING = 200  # characters of what a worker says it is doing
 LATE = 120.0  # seconds a worker has to report the end of a run beyond its time limit
 FOLDED = 2**20  # bytes of the journal read at a time
+_REASONS = frozenset(reason.value for reason in EndReason)
+
+log = structlog.get_logger()
 
 
 def apply(platform: Platform, run_id: int, token: str, number: int, told: Sequence[RunEvent]) -> int:
@@ -111,10 +117,30 @@ def _files(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, A
 
 
 def _ended(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, Any]) -> None:
-    ended = Ended.from_dict(data)
+    ended = _read_end(data)
     if ended.reason is EndReason.EXITED:
         _started(platform, tx, run, {})  # what has ended well was started, whether that was told or not
     endings.conclude(platform, tx, run, Reason(ended.reason), ended)
+
+
+def _read_end(data: dict[str, Any]) -> Ended:
+    """A reason that only a newer worker knows counts as our own fault: nobody is blamed for it, and it is tried again.
+
+    Raises:
+        Invalid: it makes no sense at all.
+    """
+    reason = data.get("reason")
+    if isinstance(reason, str) and reason not in _REASONS:
+        detail = f"the worker is newer than the server, which does not know the end {reason[:MAX_PREPARING]!r}"
+        data = {**data, "reason": EndReason.NODE_ERROR.value, "detail": detail}
+    try:
+        return Ended.from_dict(data)
+    except ValueError as error:
+        raise Invalid(f"This end cannot be read: {error}.", hint=SAME_VERSION) from error
+
+
+def _pass_over(_platform: Platform, _tx: WriteTransaction, run: Run, _data: dict[str, Any]) -> None:
+    log.warning("unknown_event", run=run.id, attempt=run.attempt)
 
 
 _HANDLERS: dict[EventKind, Callable[[Platform, WriteTransaction, Run, dict[str, Any]], None]] = {
@@ -124,4 +150,5 @@ _HANDLERS: dict[EventKind, Callable[[Platform, WriteTransaction, Run, dict[str, 
     EventKind.CHECKPOINT: _checkpoint,
     EventKind.FILES: _files,
     EventKind.ENDED: _ended,
+    EventKind.OTHER: _pass_over,
 }

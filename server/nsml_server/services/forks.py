@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nsml_server.domain.conventions import can_go_on
 from nsml_server.errors import Conflict
-from nsml_server.services import checkpoints, datasets, images, requests, sessions, specs
+from nsml_server.services import checkpoints, datasets, images, requests, runs, sessions, sources, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.services.sessions import Resources
@@ -21,6 +22,10 @@ from nsml_server.storage.tables import Origin, Session
 from nsml_worker.contract import RunKind
 
 RESUMED = "resume of {}"  # the memo of a session that goes on
+ANEW = (
+    "Begun anew, not at checkpoint {checkpoint}: the program does not take `--pause 1 --iteration NAME` and call `nsml.paused`. "
+    "`nsmlctl fork {session}` starts at the checkpoint all the same."
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def fork(
 
 
 def resume(platform: Platform, tx: WriteTransaction, caller: Caller, origin: Session, key: str | None) -> Session:
-    """Let an ended session go on from the last it has saved; one that has saved nothing starts anew.
+    """Let an ended session go on from the last it has saved. One that has saved nothing starts anew; so does, and is told why, one
+    whose program would fall over the arguments that name a checkpoint.
 
     Raises:
         Conflict: it has not ended.
@@ -77,9 +83,15 @@ def resume(platform: Platform, tx: WriteTransaction, caller: Caller, origin: Ses
             hint=f"Follow it with `nsmlctl logs -f {name}`, or start another from its checkpoint: `nsmlctl fork {name}`.",
             code="not_ended",
         )
-    start = _last(tx, origin)
-    kind = origin.run.kind if origin.run.kind is RunKind.SERVE else RunKind.FORK if start.manifest else RunKind.TRAIN
-    return _open(platform, tx, origin, kind, Wish(memo=RESUMED.format(name)), start, key)
+    last, wish = _last(tx, origin), Wish(memo=RESUMED.format(name))
+    if origin.run.kind is RunKind.SERVE:
+        return _open(platform, tx, origin, RunKind.SERVE, wish, last, key)
+    goes_on = last.manifest is not None and _can_go_on(platform, tx, origin)
+    kind, start = (RunKind.FORK, last) if goes_on else (RunKind.TRAIN, _Start())
+    session = _open(platform, tx, origin, kind, wish, start, key)
+    if last.manifest is not None and not goes_on:
+        runs.notice(platform, tx, session.run, ANEW.format(checkpoint=last.name, session=name))
+    return session
 
 
 def serve(
@@ -149,6 +161,13 @@ def _choose(tx: ReadTransaction, origin: Session, name: str | None) -> _Start:
         return _Start(inherited.checkpoint, inherited.manifest)
     chosen = checkpoints.choose_newest(tx, origin, name)
     return _Start(chosen.name, chosen.manifest)
+
+
+def _can_go_on(platform: Platform, tx: ReadTransaction, origin: Session) -> bool:
+    """A fork that came to save something took the arguments; of any other its source tells, as after a lost machine."""
+    if origin.run.kind is RunKind.FORK and checkpoint_rows.count(tx, origin.id) > 0:
+        return True
+    return can_go_on(sources.look(platform, manifests.load(tx, origin.code), origin.entry))
 
 
 def _last(tx: ReadTransaction, origin: Session) -> _Start:

@@ -11,6 +11,7 @@ from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
 from nsml_server.errors import Conflict
 from nsml_server.services import endings, placing, runs, uses
+from nsml_server.services.nodes import is_here
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
 from nsml_server.storage.repositories import accepted, accounts, nodes, questions
@@ -54,7 +55,7 @@ def heartbeat(
     listed = set(boxes)
     held = run_rows.on_node(tx, node.id)
     kept = [run for run in held if (run.id, run.attempt) in listed]
-    returned = not node.connected
+    returned = not is_here(platform, node)
     nodes.saw(tx, node.id, platform.now())
     run_rows.renew(tx, [run.id for run in kept], platform.now() + platform.settings.lease)
     uses.take(platform, tx, kept, use)

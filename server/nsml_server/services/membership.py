@@ -87,6 +87,7 @@ def remove(platform: Platform, tx: WriteTransaction, name: str, *, force: bool) 
     account_rows.delete_tokens_of_node(tx, node.id)
     node.capacity, node.connected, node.drained = None, False, False
     tx.flush()
+    platform.hurry(tx)
 
 
 def find(tx: ReadTransaction, name: str) -> Node:

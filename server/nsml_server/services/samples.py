@@ -10,11 +10,12 @@ from blake3 import blake3
 from nsml_server.domain import samples
 from nsml_server.errors import Conflict
 from nsml_server.services.platform import Platform
-from nsml_server.storage.database import WriteTransaction
+from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import manifests
-from nsml_server.storage.tables import Dataset, DatasetVersion
+from nsml_server.storage.tables import Dataset, DatasetVersion, Submission
 from nsml_worker.contract import FileEntry, Tree
 
+FROM_TRAIN = f"Rehearsed on the first {samples.ROWS} rows of train: seen in training, so the score is flattering."
 MAX_COUNTED = 64 * 2**20  # bytes of a file whose lines are counted
 MAX_ROWS = 2**20  # bytes of the first rows
 
@@ -35,6 +36,14 @@ def of_version(platform: Platform, tx: WriteTransaction, dataset: Dataset, versi
             code="no_sample",
         )
     return manifests.save(tx, found)
+
+
+def caveat(tx: ReadTransaction, submission: Submission) -> str | None:
+    """What is to be said of the score of a rehearsal; None where its sample is the organiser's own, and of a submit."""
+    version = tx.get(DatasetVersion, submission.dataset_version_id) if submission.is_rehearsal else None
+    if version is None or samples.of_folder(manifests.load(tx, version.manifest)) is not None:
+        return None
+    return FROM_TRAIN
 
 
 def _of_first_rows(platform: Platform, tree: Tree) -> Tree | None:

@@ -67,6 +67,7 @@ def limits_of(platform: Platform, run: Run) -> Limits:
         gpus=tuple(run.devices),
         wall_clock=seconds.get(run.kind, settings.train_limit),
         processes=settings.processes,
+        log=settings.log_bytes,
         disk=settings.box_disk,
     )
 

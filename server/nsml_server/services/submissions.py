@@ -153,7 +153,7 @@ def land_score(platform: Platform, tx: WriteTransaction, run: Run, score: float)
     if submission.state.is_final:
         return
     was_scored = submission.score is not None
-    ended = {"score": score, "ended_at": platform.now()}
+    ended = {"score": score, "message": samples.caveat(tx, submission), "ended_at": platform.now()}
     _move(platform, tx, submission, SubmissionState.SCORED, dataset_version_id=run.version_id, **ended)
     rescorings.end(tx, submission.id, ended)
     if was_scored:

@@ -19,19 +19,33 @@ def take(platform: Platform, tx: WriteTransaction, held: Iterable[Run], told: Ma
         known = before.get(run_id)
         idle = known.idle if known is not None and known.attempt == run.attempt else {}
         use, now = told[run_id], platform.now()
+        if known is None or known.sample != use.to_dict():
+            platform.tell(tx, f"session:{run_id}")
         values = {"attempt": run.attempt, "sampled_at": now, "sample": use.to_dict()}
         uses.keep(tx, run_id, {**values, "idle": idle_devices(run.devices, use.gpu_utilisation, idle, now)})
 
 
-def samples_of(tx: ReadTransaction, held: Iterable[Run]) -> dict[str, tuple[int, int]]:
+def samples_of(tx: ReadTransaction, held: Iterable[Run]) -> list[tuple[Run, Use]]:
+    """What these runs use, as far as it is known."""
+    runs = {run.id: run for run in held}
+    rows = uses.of_runs(tx, list(runs)).values() if runs else ()
+    return [(runs[row.run_id], Use.from_dict(row.sample)) for row in rows if row.attempt == runs[row.run_id].attempt]
+
+
+def of_devices(samples: Iterable[tuple[Run, Use]]) -> dict[str, tuple[int, int]]:
     """Percent of time and bytes of memory of each device that one of these runs uses."""
-    runs = {run.id: run for run in held if run.devices}
     found: dict[str, tuple[int, int]] = {}
-    for row in uses.of_runs(tx, list(runs)).values():
-        run, use = runs[row.run_id], Use.from_dict(row.sample)
-        if row.attempt == run.attempt:
-            found |= dict(zip(run.devices, zip(use.gpu_utilisation, use.gpu_memory, strict=False), strict=False))
+    for run, use in samples:
+        found |= dict(zip(run.devices, zip(use.gpu_utilisation, use.gpu_memory, strict=False), strict=False))
     return found
+
+
+def total_of(samples: Iterable[tuple[Run, Use]]) -> Use:
+    """Memory and processors of all these runs together; None where nothing is known of any."""
+    uses_now = [use for _, use in samples]
+    memory = [use.memory for use in uses_now if use.memory is not None]
+    cpu = [use.cpu for use in uses_now if use.cpu is not None]
+    return Use(memory=sum(memory) if memory else None, cpu=round(sum(cpu), 2) if cpu else None)
 
 
 def idle_devices(

@@ -1,4 +1,6 @@
-"""What people are shown of the rows: the one place where a row becomes JSON, for the API, the pages and live updates.
+"""What people are shown of the rows: where a row becomes JSON, for the API, the pages and live updates alike.
+
+Machines and what the owner of a dataset sees have modules of their own beside this one (machine_views, scoring_views).
 
 What is not named here is shown to nobody. Times are ISO 8601, UTC.
 """
@@ -11,19 +13,18 @@ from typing import Any
 
 from nsml_server.domain.credits import GPU_SECONDS
 from nsml_server.domain.states import RunState
-from nsml_server.services import leaderboard, nodes, problems, specs, submissions, uses
+from nsml_server.services import leaderboard, nodes, specs, submissions, uses
 from nsml_server.services.accounts import Caller
 from nsml_server.services.credits import Statement
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import datasets as dataset_rows
 from nsml_server.storage.repositories import origins as origin_rows
-from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.repositories import sessions as session_rows
 from nsml_server.storage.repositories import uses as use_rows
 from nsml_server.storage.repositories.origins import Named
 from nsml_server.storage.repositories.sessions import Saved
-from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Rescoring, Run, RunUse, Session, Submission
+from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, RunUse, Session, Submission
 from nsml_worker.contract import RunKind, Tree
 
 View = dict[str, Any]
@@ -155,22 +156,6 @@ def platform(platform: Platform, tx: ReadTransaction, version: str) -> View:
     }
 
 
-def machines(platform: Platform, tx: ReadTransaction) -> list[View]:
-    """The nodes and what is taken of them, for those who wonder why something waits. Whose it is, is not told."""
-    views = []
-    for node in nodes.all_nodes(tx):
-        capacity, held = nodes.capacity_of(node), run_rows.on_node(tx, node.id)
-        taken = {device for run in held for device in run.devices}
-        view = {"name": node.name, "alive": nodes.is_here(platform, node), "seen_at": time(node.seen_at)}
-        view |= {"cpus": capacity.cpus, "gpus": len(capacity.gpus), "memory": capacity.memory}
-        view |= {"confinement": capacity.confinement, "runs": len(held), "used_cpus": sum(run.cpus for run in held)}
-        view |= {"used_gpus": len(taken), "images": list(capacity.images), "runner": capacity.runner}
-        view |= {"disk": capacity.disk, "drained": node.drained}
-        samples = uses.samples_of(tx, held)
-        views.append({**view, "devices": [_device(gpu, taken, samples) for gpu in capacity.gpus]})
-    return views
-
-
 def credit(name: str, of: Statement) -> View:
     """How somebody stands: credits, and the last of what was granted and spent."""
     return {
@@ -204,12 +189,6 @@ def credit(name: str, of: Statement) -> View:
 def tree(of: Tree) -> View:
     """A folder by value."""
     return of.to_dict()
-
-
-def _device(gpu: Mapping[str, Any], taken: set[str], samples: Mapping[str, tuple[int, int]]) -> View:
-    known = {name: gpu.get(name) for name in ("uuid", "model", "memory", "driver")}
-    busy, memory = samples.get(str(gpu.get("uuid")), (None, None))
-    return {**known, "used": gpu.get("uuid") in taken, "utilisation": busy, "used_memory": memory}
 
 
 def _session(platform: Platform, row: Session, saved: Saved, origin: Named | None, use: RunUse | None) -> View:
@@ -300,43 +279,3 @@ def _entry(place: leaderboard.Row) -> View:
 def series(curves: Mapping[str, Any]) -> View:
     """Metrics of a session."""
     return {"series": dict(curves)}
-
-
-def rescoring(row: Rescoring) -> View:
-    """A submit that is or was scored again, to the dataset's owner."""
-    return {
-        "id": row.id,
-        **_submitted(row.submission),
-        "version": row.version.number,
-        "asked_by": row.user.name,
-        "asked_at": time(row.asked_at),
-        "ended_at": time(row.ended_at),
-        "final": row.ended_at is not None,
-        "score": row.score,
-        "reason": row.reason,
-        "message": row.message,
-        "before": {
-            "state": row.former_state.value,
-            "score": row.former_score,
-            "reason": row.former_reason,
-            "version": row.former_version.number,
-            "ended_at": time(row.former_ended_at),
-        },
-    }
-
-
-def problem(of: problems.Problem) -> View:
-    """A failure of a dataset's own program, to its owner alone."""
-    return {
-        **_submitted(of.submission),
-        "rehearsal": of.submission.is_rehearsal,
-        "version": of.version.number,
-        "reason": of.run.reason,
-        "at": time(of.run.ended_at),
-        "said": of.said,
-        "log": of.log,
-    }
-
-
-def _submitted(row: Submission) -> View:
-    return {"submission": row.id, "user": row.session.user.name, "session": str(specs.name_of(row.session))}

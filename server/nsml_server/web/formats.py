@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import humanize
@@ -82,6 +83,15 @@ def read_time(moment: str | None) -> datetime.datetime | None:
     if not moment:
         return None
     return datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC)
+
+
+def list_uses(use: Mapping[str, Any] | None) -> list[str]:
+    """What a session uses now, as far as its machine tells: memory, processors, each of its GPUs."""
+    told = use or {}
+    parts = [write_size(told["memory"])] if told.get("memory") is not None else []
+    if told.get("cpu") is not None:
+        parts.append(f"{told['cpu']:.1f} CPU")
+    return [*parts, *(f"GPU {number}: {busy} %" for number, busy in enumerate(told.get("gpu_utilisation") or ()))]
 
 
 def elapsed_between(started: str | None, ended: str | None, now: datetime.datetime) -> float | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from nsml_server.services import datasets, metrics, nodes, sessions, views
+from nsml_server.services import datasets, machine_views, metrics, nodes, sessions, views
 from nsml_server.services.platform import Platform
 from nsml_server.web import readings
 from nsml_server.web.addresses import SESSION, Named
@@ -46,7 +46,9 @@ def show_competitions(visit: Visited) -> HTMLResponse:
 @router.get("/leaderboard/{dataset}")
 def show_leaderboard(visit: Visited, dataset: str, mine: bool = False) -> HTMLResponse:
     """Who is where: the best of each participant, or all that one submitted oneself."""
-    return visit.page("leaderboard.html", **readings.read_board(visit.platform, visit.caller, dataset, mine))
+    values = readings.read_board(visit.platform, visit.caller, dataset, mine)
+    problems = readings.read_problems(visit.platform, visit.caller, dataset)
+    return visit.page("leaderboard.html", **values, problems=problems)
 
 
 @router.get("/sessions")
@@ -100,7 +102,7 @@ def show_submission(visit: LoggedIn, number: int) -> HTMLResponse:
 def show_status(visit: Visited) -> HTMLResponse:
     """The machines, and how programs are sealed on them."""
     with visit.platform.database.read() as tx:
-        machines = views.machines(visit.platform, tx)
+        machines = machine_views.machines(visit.platform, tx)
         sealed = SEALING.get(nodes.confinement(tx), SEALING["none"])
     return visit.page("status.html", machines=machines, sealed=sealed)
 

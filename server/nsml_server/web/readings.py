@@ -15,7 +15,9 @@ from nsml_server.services import (
     datasets,
     leaderboard,
     lineage,
+    problems,
     products,
+    scoring_views,
     sessions,
     submissions,
     views,
@@ -27,6 +29,7 @@ from nsml_server.web import logtext
 from nsml_server.web.addresses import SessionName
 
 FILES = 500  # of a folder on a page; `nsmlctl pull` and `nsmlctl download` bring all
+PROBLEMS = 20  # of a dataset on its page; `nsmlctl dataset problems` lists more
 LISTED = 100  # rows of a table on a session's page; the command line lists all
 LOG = "log"
 LIVE = ("running", "paused")  # states in which a program can be asked
@@ -50,6 +53,16 @@ def read_board(platform: Platform, caller: Caller | None, name: str, mine: bool)
         rows = leaderboard.own(tx, dataset, caller.id) if mine and caller else leaderboard.everyone(tx, dataset)
         board = views.board(dataset, rows)
         return {"dataset": views.dataset(platform, tx, dataset), "board": board, "newest": _newest(board), "mine": mine}
+
+
+def read_problems(platform: Platform, caller: Caller | None, name: str) -> list[dict[str, Any]]:
+    """What a dataset's own programs failed at, for its owner; nothing for anybody else. Raises NotFound."""
+    with platform.database.read() as tx:
+        if caller is None or not datasets.is_owner(caller, datasets.find(tx, name)):
+            return []
+        found = problems.of_dataset(platform, tx, caller, name, PROBLEMS)
+        shown = [scoring_views.problem(problem) for problem in found]
+    return [{**one, "log": logtext.clean(one["log"].encode(), final=True).text} for one in shown]
 
 
 def read_session(platform: Platform, tx: ReadTransaction, caller: Caller, name: SessionName) -> dict[str, Any]:

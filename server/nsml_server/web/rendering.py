@@ -78,6 +78,7 @@ def environment_of(language: str) -> Environment:
     environment.globals |= {
         "asset": asset_address,
         "elapsed": _elapsed,
+        "using": _using,
         "first_items": _first_items,
     }
     return environment
@@ -92,6 +93,11 @@ def asset_address(name: str) -> str:
 
 def _elapsed(session: Mapping[str, Any]) -> float | None:
     return formats.elapsed_between(session["started_at"], session["ended_at"], datetime.datetime.now(datetime.UTC))
+
+
+def _using(session: Mapping[str, Any]) -> list[str]:
+    """Of one that has ended nothing: its last sample says nothing of now."""
+    return [] if session["final"] else formats.list_uses(session["use"])
 
 
 def _first_items(values: Mapping[str, Any], count: int) -> dict[str, Any]:

@@ -186,6 +186,13 @@ class TestMachines:
             assert text in out
         assert json.loads(nsmlctl("gpumonitor", "-j").out) == {"nodes": [self.NODE]}
 
+    def test_memory_and_processors_in_use_stand_beside_what_there_is(self, nsmlctl: Run, platform: Any) -> None:
+        node = {**self.NODE, "used_memory": 12 * 10**9, "busy_cpus": 2.44}
+        platform.on("GET", "/nodes", {"nodes": [node]})
+        out = nsmlctl("gpumonitor").out
+        assert "3 of 8 used, 2.4 busy" in out
+        assert "12.00 GB of 64.00 GB used" in out
+
     def test_it_is_shown_again_until_ctrl_c(self, nsmlctl: Run, platform: Any) -> None:
         platform.on("GET", "/nodes", {"nodes": [self.NODE]}, {"nodes": [self.NODE]}, KeyboardInterrupt())
         assert nsmlctl("gpumonitor", "-n", "5").code == 130

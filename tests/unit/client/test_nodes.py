@@ -41,6 +41,15 @@ def test_the_machines_are_listed(nsmlctl: Run, platform: Any) -> None:
     assert "rack1  alive        3 of 8 used" in nsmlctl("node", "ls").out
 
 
+def test_a_worker_of_another_version_than_the_server_is_marked(nsmlctl: Run, platform: Any) -> None:
+    same, old = {"name": "rack1", "version": "2.0.0", "skew": None}, {"name": "rack2", "version": "", "skew": "older"}
+    platform.on("GET", "/nodes", {"nodes": [same, old, {"name": "rack3", "version": "2.1.0", "skew": "newer"}]})
+    first, second, third = nsmlctl("node", "ls").out.splitlines()[2:]
+    assert first.endswith("  2.0.0")
+    assert second.endswith("not told, older than the server")
+    assert third.endswith("2.1.0, newer than the server")
+
+
 def test_the_worker_is_started_with_what_was_typed_and_no_more() -> None:
     typed = {"server": "http://platform:8080", "join": None, "join_file": "/run/token", "name": None, "data": None}
     words = ["--server=http://platform:8080", "--join-file=/run/token"]

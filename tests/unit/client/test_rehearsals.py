@@ -57,6 +57,15 @@ def test_a_sample_without_labels_has_a_sentence_instead_of_a_score(
     assert "The sample has no labels." in outcome.out
 
 
+def test_a_score_on_rows_of_train_is_told_with_its_caveat(nsmlctl: Run, platform: Any, submission: Any) -> None:
+    said = "Rehearsed on the first 10 rows of train: seen in training, so the score is flattering."
+    platform.on(
+        "GET", "/submissions/7", submission(rehearsal=True, state="scored", final=True, score=1.0, message=said)
+    )
+    lines = nsmlctl("submit", "-t", "kim/kin/1").out.splitlines()
+    assert lines[lines.index("Score: 1.0") + 1] == said
+
+
 def test_a_rehearsal_that_fails_shows_its_log_and_is_exit_code_1(nsmlctl: Run, platform: Any, submission: Any) -> None:
     ended = submission(rehearsal=True, state="failed", final=True, message="load: KeyError: 'vocab'")
     platform.on("GET", "/submissions/7", ended)

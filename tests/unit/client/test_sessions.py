@@ -65,6 +65,14 @@ class TestPs:
         platform.on("GET", "/sessions", {"sessions": [session(status="Queued", waiting=waiting)]})
         assert "kim/kin/1: no GPU is free; 2. in line" in nsmlctl("ps").err
 
+    def test_verbose_says_what_each_uses_as_far_as_it_is_known(self, nsmlctl: Run, platform: Any, session: Any) -> None:
+        use = {"memory": 1_500_000_000, "cpu": 0.87, "gpu_utilisation": [93, 0], "gpu_memory": [1, 2]}
+        rows = [session(use=use), session("kim/kin/2", use={"memory": None, "cpu": None}), session("kim/kin/3")]
+        platform.on("GET", "/sessions", {"sessions": rows}, {"sessions": rows})
+        told = nsmlctl("ps", "-v").err
+        assert told == "kim/kin/1: uses 1.50 GB of memory, 0.9 CPUs, GPU 0 93 %, GPU 1 0 %\n"
+        assert nsmlctl("ps").err == ""
+
     def test_columns_stand_under_each_other_in_korean_too(self, nsmlctl: Run, platform: Any, session: Any) -> None:
         sessions = [session(memo="첫"), session("kim/kin/22", memo="ab")]
         platform.on("GET", "/sessions", {"sessions": sessions})

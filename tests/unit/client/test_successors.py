@@ -95,6 +95,12 @@ def test_what_the_platform_notes_on_the_image_is_told(nsmlctl: Run, platform: An
     assert "is run as tf1" in nsmlctl("fork", "kim/kin/1").err
 
 
+def test_a_session_that_was_begun_anew_says_so(nsmlctl: Run, platform: Any, session: Any) -> None:
+    platform.on("POST", f"{OLD}/resume", session(notices=["Begun anew, not at checkpoint 3."]))
+    platform.on("GET", OLD, session(notices=["Begun anew, not at checkpoint 3."]))
+    assert "Begun anew, not at checkpoint 3." in nsmlctl("resume", "kim/kin/1").err
+
+
 def test_an_inference_without_a_shared_folder_says_so(nsmlctl: Run) -> None:
     outcome = nsmlctl("infer", "--nfs-output", "kim/kin/1")
     assert outcome.code == 0
