@@ -16,12 +16,13 @@ from benchmarks.table import Row, compare
 from nsml_worker.box import Box
 from nsml_worker.containers.box import Site
 from nsml_worker.containers.engine import Engine
-from nsml_worker.containers.environments import DEFAULT, DockerEnvironments, ImageSite
+from nsml_worker.containers.environments import DockerEnvironments, ImageSite
 from nsml_worker.containers.runner import DockerRunner
 from nsml_worker.contract import FileEntry, Limits, Mount, RunKind, RunSpec, Tree
 from nsml_worker.errors import EngineFailed
 from nsml_worker.materialise import BlobCache
 from nsml_worker.memory_server import MemoryServer
+from nsml_worker.runtimes import DEFAULT
 from nsml_worker.sdk_folder import write_sdk
 
 ROUNDS = 12

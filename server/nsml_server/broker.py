@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nsml_worker.contract import queue_of
 
 if TYPE_CHECKING:
     from celery import Celery
+
+FILE_SCHEME = "sqla+sqlite:"  # the embedded broker
 
 
 @dataclass(frozen=True)
@@ -90,4 +93,15 @@ class CeleryBroker:
     def _celery(self) -> Celery:
         from celery import Celery  # when needed: it costs memory that tests and pages do not
 
-        return Celery("nsml_server", broker=self._url, set_as_current=False)
+        celery = Celery("nsml_server", broker=self._url, set_as_current=False)
+        if self._url.startswith(FILE_SCHEME):
+            celery.conf.broker_transport_options = {"connect_args": {"factory": _Unflushed}}
+        return celery
+
+
+class _Unflushed(sqlite3.Connection):
+    """The file is made anew at each start, and what it loses is sent again: nobody waits for a disk."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.execute("PRAGMA synchronous = OFF")

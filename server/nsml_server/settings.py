@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     """Bytes of one prediction file."""
     stream_bytes: Bytes = 4 * GIB
     """Bytes of one run's log, or of its journal."""
+    log_bytes: Bytes = 256 * MIB
+    """Bytes of a program's output that are kept; the log says where the rest was dropped."""
     request_bytes: Bytes = 256 * MIB
     """Bytes of one JSON request: a dataset's list of files."""
     idle_gpu_after: Seconds = 3600.0

@@ -6,3 +6,5 @@ from importlib.metadata import version
 
 DISTRIBUTION = "nsmlctl"
 VERSION = version(DISTRIBUTION)
+# The hint where a worker's words make no sense here.
+SAME_VERSION = f"This server is {VERSION}: give worker and server the same version."

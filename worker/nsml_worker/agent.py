@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -14,6 +15,7 @@ from nsml_worker.capacity import Meter
 from nsml_worker.console import Relay
 from nsml_worker.contract import Capacity, Use
 from nsml_worker.errors import AttemptOver, Leaving, ServerAway, ServerError
+from nsml_worker.gauge import Gauge
 from nsml_worker.materialise import BlobCache
 from nsml_worker.run import Run
 from nsml_worker.runner import Runner
@@ -21,6 +23,7 @@ from nsml_worker.server_api import NodeApi, RunApi
 from nsml_worker.warming import Warmer
 
 FIRST_HEARTBEAT = 5.0  # seconds between two heartbeats until the server says otherwise
+AFTER_REFUSAL = 30.0  # seconds until a server that said no is asked again: an operator may have updated one of the two
 PARTING = 2.0  # seconds to wait for threads that are busy when the worker leaves
 
 log = structlog.get_logger()
@@ -63,6 +66,7 @@ class Agent:
         self._taken: dict[str, _Taken] = {}  # by token: one attempt has one
         self._look = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._gauge = Gauge(runner.measure)
         self._relay = Relay(server, self._find_box, halt)
 
     def start(self) -> None:
@@ -73,6 +77,7 @@ class Agent:
             self._taken[box.token] = _Taken(box.token, halt, run=self._make_run(box, halt))
         self._heart.start()
         self._relay.start()
+        self._gauge.start()
         if self._warmer is not None:
             self._warmer.start()
 
@@ -97,6 +102,7 @@ class Agent:
             self._server.goodbye()
         self._halt.set()
         self._look.set()
+        self._gauge.stop()
         with self._lock:
             taken = list(self._taken.values())
         for one in taken:
@@ -116,13 +122,11 @@ class Agent:
 
     def _beat(self) -> None:
         """The heartbeat's thread."""
-        try:
-            answer = self._server.hello(self._capacity, self.boxes())
-        except Leaving:
+        answer = self._say_hello()
+        if answer is None:
             return
-        except ServerError:
-            log.exception("hello_refused")
-            return
+        if answer.get("advice"):
+            log.warning("versions_differ", said=answer["advice"])
         self._drop(answer.get("drop", []))
         self._resume()
         pause = float(answer.get("heartbeat", FIRST_HEARTBEAT))
@@ -131,6 +135,21 @@ class Agent:
             self._look.clear()
             with contextlib.suppress(ServerAway):
                 self._obey()
+
+    def _say_hello(self) -> dict[str, Any] | None:
+        """What the server answers; None: the worker leaves, or is no node any more."""
+        while not self._halt.is_set():
+            try:
+                return self._server.hello(self._capacity, self.boxes())
+            except Leaving:
+                break
+            except AttemptOver as error:
+                log.error("node_removed", said=str(error))
+                break
+            except ServerError as error:
+                log.error("hello_refused", said=str(error), version=self._capacity.version, again_in=AFTER_REFUSAL)
+                self._halt.wait(AFTER_REFUSAL)
+        return None
 
     def _obey(self) -> None:
         try:
@@ -148,12 +167,18 @@ class Agent:
                 run.stop()
 
     def _measure_use(self) -> dict[BoxId, Use]:
-        """Of the boxes that have GPUs."""
+        """Memory and processors as they were at the last heartbeat, which asked to look again; GPUs as they are now."""
         with self._lock:
             boxes = [one.run.box for one in self._taken.values() if one.run is not None]
-        if self._meter is None:
-            return {}
-        return {box.id: self._meter.use_of(box.spec.limits.gpus) for box in boxes if box.spec.limits.gpus}
+        found = {box.id: self._add_gpus(self._gauge.use_of(box.id), box) for box in boxes}
+        self._gauge.ask(boxes)
+        return {box: use for box, use in found.items() if use != Use()}
+
+    def _add_gpus(self, use: Use, box: Box) -> Use:
+        if self._meter is None or not box.spec.limits.gpus:
+            return use
+        gpus = self._meter.use_of(box.spec.limits.gpus)
+        return dataclasses.replace(use, gpu_utilisation=gpus.gpu_utilisation, gpu_memory=gpus.gpu_memory)
 
     def _find_change(self) -> Capacity | None:
         """What the node offers now, when that has changed: a GPU was lost or has come back, an image is here or gone."""

@@ -14,14 +14,14 @@ from nsml_worker.containers.box import Site
 from nsml_worker.containers.engine import Engine, telling
 from nsml_worker.containers.environments import DockerEnvironments
 from nsml_worker.containers.runner import DockerRunner
-from nsml_worker.containers.site import DEFAULT, ImageSite
+from nsml_worker.containers.site import ImageSite
 from nsml_worker.environments import Environments
 from nsml_worker.errors import EngineFailed
 from nsml_worker.materialise import BlobCache
 from nsml_worker.probing import choose_confinement
 from nsml_worker.process_runner import ProcessRunner
 from nsml_worker.runner import Runner, describe_node
-from nsml_worker.runtimes import find_runtimes
+from nsml_worker.runtimes import DEFAULT, find_runtimes
 from nsml_worker.sdk_folder import write_sdk
 from nsml_worker.server_api import HttpNode
 from nsml_worker.settings import Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import sqlite3
 import time
 from typing import Any
 
@@ -12,6 +13,14 @@ from kombu.transport.sqlalchemy import Transport
 from sqlalchemy.engine import make_url
 
 LONGEST_WAIT = 1.0  # seconds between two looks when nothing was heard: a network file system may say nothing
+
+
+class Unflushed(sqlite3.Connection):
+    """The file is made anew at each start, and what it loses is sent again: nobody waits for a disk."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.execute("PRAGMA synchronous = OFF")
 
 
 class WatchedTransport(Transport):

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+_INDENT = " " * 28  # where the text of a line begins
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 
 
@@ -33,7 +34,7 @@ class Finding:
 
     def __str__(self) -> str:
         line = f"{self.level.value:<8} {self.name:<18} {self.text}"
-        return f"{line}. {self.advice}" if self.advice else line
+        return f"{line}\n{_INDENT}-> {self.advice}" if self.advice else line
 
 
 def judge(name: str, works: bool, text: str, otherwise: str, advice: str, level: Level = Level.WEAKER) -> Finding:

@@ -24,6 +24,7 @@ GIB = 2**30
 TOOLKIT = "nvidia-ctk"
 TOOLKIT_SAFE = ((1, 17, 8),)
 TOOLKIT_HOLES = "CVE-2024-0132, CVE-2025-23359 and CVE-2025-23266"
+ENGINE, LATER, IMAGES = "containers", "containers later", "runtime images"
 UNSYNCHRONISED = 5  # what adjtimex(2) answers then
 _TIMEX_BYTES = 512  # more than struct timex has anywhere
 
@@ -40,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     if chosen.json:
         print(json.dumps({"findings": [finding.to_dict() for finding in findings]}, indent=2))
     else:
-        print("\n".join(map(str, findings)))
+        print("\n".join([*map(str, findings), "", conclude(findings)]))
     return 0 if is_usable(findings) else 1
 
 
@@ -58,8 +59,29 @@ def examine(data: Path) -> list[Finding]:
 
 def is_usable(findings: Sequence[Finding]) -> bool:
     """Whether there is any wall around a box: an engine, bubblewrap, or namespaces."""
-    levels = {finding.name: finding.level for finding in findings}
-    return any(levels.get(name) is Level.OK for name in ("engine", "bubblewrap", "namespaces"))
+    return find_wall(findings) is not None
+
+
+def find_wall(findings: Sequence[Finding]) -> str | None:
+    """What a worker, left to itself, would seal boxes with here."""
+    good = {finding.name for finding in findings if finding.level is Level.OK}
+    engine = good >= {"engine", "users of boxes"}
+    if engine and IMAGES in good:
+        return ENGINE
+    return next((name for name in ("bubblewrap", "namespaces") if name in good), LATER if engine else None)
+
+
+def conclude(findings: Sequence[Finding]) -> str:
+    """All of it in two sentences."""
+    wall = find_wall(findings)
+    weaker = sum(finding.level is Level.WEAKER for finding in findings)
+    begin = {
+        None: "Boxes cannot be sealed here: run programs of people you trust only.",
+        ENGINE: "A worker here runs each program in a container of its own.",
+        LATER: "Once the runtime images are here, a worker runs each program in a container of its own.",
+    }.get(wall, f"A worker here runs programs as processes, sealed by {wall}.")
+    rest = f"{weaker} line{'s say' if weaker > 1 else ' says'} where it is weaker than it could be." if weaker else ""
+    return f"{begin} {rest}".rstrip()
 
 
 def examine_loop_disk() -> Finding:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from nsml_worker import process_tree
 from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box
 from nsml_worker.box_plan import FETCHED, Layout, make_plan
 from nsml_worker.box_users import find_free_user
@@ -22,6 +23,7 @@ from nsml_worker.contract import Environment, Mount, RunSpec
 from nsml_worker.environments import Environments
 from nsml_worker.errors import BoxFailed, ImageMissing
 from nsml_worker.fields import write_fields
+from nsml_worker.gauge import Spent
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import Blobs, check_path, lay_out
 from nsml_worker.runner import Tell, keep_quiet
@@ -62,6 +64,7 @@ class ProcessRunner:
         self._environments = environments or Environments(boxes.parent / "environments", boxes, confinement)
         self._lock = threading.Lock()
         self._supervisors: dict[BoxId, int] = {}  # process ids of our children
+        self._uses: dict[BoxId, process_tree.Use] = {}
         self._preparing: dict[BoxId, Cancellation] = {}  # boxes for which packages may be being installed
         boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
 
@@ -119,6 +122,16 @@ class ProcessRunner:
         """See Runner."""
         return Watch(box, self._supervisors.get(box.id) or box.supervisor(), box.is_supervised)
 
+    def measure(self, box: Box) -> Spent | None:
+        """See Runner. Pages that several processes share count for each of them."""
+        supervisor = box.supervisor()
+        if supervisor is None or not box.is_supervised():
+            self._uses.pop(box.id, None)
+            return None
+        use = self._uses.setdefault(box.id, process_tree.Use())
+        use.measure(supervisor)
+        return Spent(use.memory, use.cpu_seconds)
+
     def stop(self, box: Box, at_once: bool = False) -> None:
         """See Runner. What is installed for a box is broken off. A box of which the supervisor is only just starting is not
         reached; ask again.
@@ -142,6 +155,7 @@ class ProcessRunner:
         supervisor = self._supervisors.pop(box.id, None)
         if supervisor is not None:
             os.waitpid(supervisor, 0)
+        self._uses.pop(box.id, None)
         box.remove()
 
     def reattach(self) -> list[Box]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from nsml_worker.server_api import RunApi
 from nsml_worker.streaming import Watch, journal_sender, log_sender
 from nsml_worker.uploads import hash_file, upload
 
+BRIEF = 0.3  # seconds
 SCORE_PROGRAM = "@score"  # in argv: the program of this package, which needs no uploaded code
 
 log = structlog.get_logger()
@@ -133,15 +135,25 @@ class Run:
         """Send what the box writes until it ends, and all of it."""
         self._watch = watch = self._runner.watch(self.box)
         try:
-            if not self._events.has(EventKind.STARTED):
-                self._events.tell(EventKind.STARTED)
-            return self._pump(watch)
+            is_new = not self._events.has(EventKind.STARTED)
+            if is_new:
+                self._tell_started(watch)
+            return self._pump(watch, is_new)
         finally:
             self._watch = None
             watch.close()
 
-    def _pump(self, watch: Watch) -> Exit:
-        senders = (log_sender(self._api, watch, self.box), journal_sender(self._api, watch, self.box))
+    def _tell_started(self, watch: Watch) -> None:
+        """Most scorings are over in no time: their end then takes the news along."""
+        self._events.note(EventKind.STARTED)
+        until = time.monotonic() + (BRIEF if self.box.spec.kind is RunKind.SCORE else 0)
+        while (end := watch.exit()) is None and (left := until - time.monotonic()) > 0:
+            watch.wait(left)
+        if end is None:
+            self._events.tell()
+
+    def _pump(self, watch: Watch, is_new: bool) -> Exit:
+        senders = [make(self._api, watch, self.box, is_new=is_new) for make in (log_sender, journal_sender)]
         journal = JournalReader(watch)
         checkpoints = CheckpointSender(self._api, self.box.home, self._events)
         while True:

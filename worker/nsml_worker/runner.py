@@ -12,8 +12,10 @@ from typing import Protocol
 from nsml_worker.box import EXIT, LOG, PLAN, STARTED, Box, BoxId, open_box
 from nsml_worker.contract import Capacity, EndReason, RunSpec
 from nsml_worker.fields import write_fields
+from nsml_worker.gauge import Spent
 from nsml_worker.materialise import Blobs, lay_out
 from nsml_worker.streaming import Watch
+from nsml_worker.version import VERSION
 
 # Takes one line on what a preparation is doing.
 Tell = Callable[[str], None]
@@ -68,6 +70,9 @@ class Runner(Protocol):
     def watch(self, box: Box) -> Watch:
         """Follow a box that was started, by this worker or by one before it."""
 
+    def measure(self, box: Box) -> Spent | None:
+        """What a box uses now; None when it does not run, or that cannot be known. May be slow, and may raise RunFailed."""
+
     def stop(self, box: Box, at_once: bool = False) -> None:
         """Ask the program to end, and make it after a grace; or end it now. Does nothing when it has ended."""
 
@@ -103,6 +108,7 @@ class MemoryRunner:
         self._boxes = boxes
         self._programs = programs
         self._stops: dict[BoxId, threading.Event] = {}
+        self.spent = Spent(1, 0.0)
 
     def find(self, spec: RunSpec, token: str) -> Box:
         """See Runner."""
@@ -132,6 +138,10 @@ class MemoryRunner:
     def watch(self, box: Box) -> Watch:
         """See Runner."""
         return Watch(box, supervisor=None, is_alive=lambda: box.id in self._stops)
+
+    def measure(self, box: Box) -> Spent | None:
+        """See Runner. A function uses what the test says."""
+        return self.spent if box.id in self._stops else None
 
     def stop(self, box: Box, at_once: bool = False) -> None:
         """See Runner. A function cannot be killed: it is asked, and the answer is the same either way."""
@@ -171,4 +181,4 @@ class MemoryRunner:
 def describe_node(runner: Runner, measured: Capacity) -> Capacity:
     """What the node offers through this runner."""
     said = dataclasses.replace(measured, runner=runner.name, confinement=runner.confinement)
-    return dataclasses.replace(said, images=runner.images, holds=runner.holds)
+    return dataclasses.replace(said, images=runner.images, holds=runner.holds, version=VERSION)

@@ -84,14 +84,25 @@ class Watch:
 class StreamSender:
     """Sends one growing file to the server, from where the server's copy ends."""
 
-    def __init__(self, api: RunApi, watch: Watch, name: str, base: int, stream: str, cap: int | None = None) -> None:
+    def __init__(
+        self,
+        api: RunApi,
+        watch: Watch,
+        name: str,
+        base: int,
+        stream: str,
+        cap: int | None = None,
+        *,
+        is_new: bool = False,
+    ) -> None:
+        """`is_new`: nothing of it was sent yet, which need not be asked."""
         self._api = api
         self._watch = watch
         self._name = name
         self._stream = stream
         self._base = base
         self._cap = cap
-        self._position: int | None = None
+        self._position: int | None = 0 if is_new else None
 
     def pump(self) -> None:
         """Send what is there now. What is written meanwhile is for the next time, or this one would never end."""
@@ -120,14 +131,14 @@ class StreamSender:
         return max(0, min(CHUNK, self._cap - self._position))
 
 
-def log_sender(api: RunApi, watch: Watch, box: Box) -> StreamSender:
+def log_sender(api: RunApi, watch: Watch, box: Box, *, is_new: bool = False) -> StreamSender:
     """For the program's output. Its length is capped where it is written; a box that writes its own log may pass over that."""
-    return StreamSender(api, watch, LOG, box.spec.log_base, "log", box.spec.limits.log + MARKS)
+    return StreamSender(api, watch, LOG, box.spec.log_base, "log", box.spec.limits.log + MARKS, is_new=is_new)
 
 
-def journal_sender(api: RunApi, watch: Watch, box: Box) -> StreamSender:
+def journal_sender(api: RunApi, watch: Watch, box: Box, *, is_new: bool = False) -> StreamSender:
     """For the journal, which the program writes by itself and as long as it likes."""
-    return StreamSender(api, watch, sdk.JOURNAL, box.spec.events_base, "events", MAX_JOURNAL)
+    return StreamSender(api, watch, sdk.JOURNAL, box.spec.events_base, "events", MAX_JOURNAL, is_new=is_new)
 
 
 def _open_process(pid: int | None) -> int | None:

@@ -13,9 +13,12 @@ FILE_SCHEME = "sqla+sqlite:"  # the embedded broker
 
 def make_app(broker_url: str, node: str, agent: Agent) -> Celery:
     """An application that serves one node's queue. Messages hold an id and a token; the truth is the server's."""
-    if broker_url.startswith(FILE_SCHEME):  # kombu takes a transport of one's own only under a name it knows
-        TRANSPORT_ALIASES["sqla"] = "nsml_worker.broker_file:WatchedTransport"
     app = Celery("nsml_worker", broker=broker_url, set_as_current=False)
+    if broker_url.startswith(FILE_SCHEME):  # kombu takes a transport of one's own only under a name it knows
+        from nsml_worker.broker_file import Unflushed  # brings SQLAlchemy, which other brokers do without
+
+        TRANSPORT_ALIASES["sqla"] = "nsml_worker.broker_file:WatchedTransport"
+        app.conf.broker_transport_options = {"connect_args": {"factory": Unflushed}}
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",

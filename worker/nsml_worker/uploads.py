@@ -12,6 +12,7 @@ from nsml_worker.contract import FileEntry
 from nsml_worker.server_api import RunApi
 
 CHUNK = 1 << 20
+FEW = 64 << 10  # bytes: so few are sent without asking, and the server keeps once what it gets twice
 Opener = Callable[[FileEntry], int]  # a descriptor of the file's bytes; the caller closes it
 
 
@@ -32,7 +33,8 @@ def upload(api: RunApi, entries: list[FileEntry], opener: Opener) -> None:
         ServerRefused: among other things when a file is not any more what it was when it was hashed.
     """
     by_hash = {entry.hash: entry for entry in entries}
-    missing = api.find_missing(sorted(by_hash))
+    is_little = sum(entry.size for entry in by_hash.values()) <= FEW
+    missing = by_hash.keys() if is_little else api.find_missing(sorted(by_hash))
     batches, singles = packs.split(by_hash[name] for name in sorted(missing) if name in by_hash)
     for batch in batches:
         api.put_pack(packs.encode((entry.hash, _read(entry, opener)) for entry in batch))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from nsml_server.api.answers import Json
 from nsml_server.api.callers import TheAdmin, TheCaller, ThePlatform
 from nsml_server.api.schemas import NewJoinToken, NewNode, NodeChange
-from nsml_server.services import accounts, membership, views
+from nsml_server.services import accounts, machine_views, membership
 
 router = APIRouter(tags=["nodes"])
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["nodes"])
 def list_nodes(platform: ThePlatform, _: TheCaller) -> Json:
     """The machines, what they have, and how much of it is taken."""
     with platform.database.read() as tx:
-        return Json({"nodes": views.machines(platform, tx)})
+        return Json({"nodes": machine_views.machines(platform, tx)})
 
 
 @router.post("/nodes", status_code=201)

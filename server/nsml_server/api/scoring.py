@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from nsml_server.api.answers import Json
 from nsml_server.api.callers import TheCaller, ThePlatform
 from nsml_server.api.schemas import LARGEST, Rescore
-from nsml_server.services import problems, rescoring, views
+from nsml_server.services import problems, rescoring, scoring_views
 
 router = APIRouter(tags=["datasets"])
 Last = Annotated[int, Query(ge=0, le=rescoring.MAX_LIST)]
@@ -23,7 +23,7 @@ def rescore(platform: ThePlatform, caller: TheCaller, name: str, asked: Rescore)
     """
     with platform.database.write() as tx:
         begun = rescoring.begin(platform, tx, caller, name, asked.to_wish())
-        answer = [views.rescoring(row) for row in begun.rescorings]
+        answer = [scoring_views.rescoring(row) for row in begun.rescorings]
     left_out = [{"submission": number, "why": why} for number, why in begun.left_out]
     return Json({"rescorings": answer, "left_out": left_out, "more_after": begun.more_after}, 202)
 
@@ -39,7 +39,7 @@ def list_rescorings(
     """What was scored again on a dataset of your own, newest first; `after` an id: only later ones."""
     with platform.database.read() as tx:
         rows = rescoring.listed(tx, caller, name, after, last)
-        return Json({"rescorings": [views.rescoring(row) for row in rows]})
+        return Json({"rescorings": [scoring_views.rescoring(row) for row in rows]})
 
 
 @router.get("/datasets/{name}/problems")
@@ -47,4 +47,4 @@ def list_problems(platform: ThePlatform, caller: TheCaller, name: str, last: Las
     """What the evaluation and the loader of a dataset of your own failed at, with the end of the evaluation's log."""
     with platform.database.read() as tx:
         found = problems.of_dataset(platform, tx, caller, name, last)
-        return Json({"problems": [views.problem(problem) for problem in found]})
+        return Json({"problems": [scoring_views.problem(problem) for problem in found]})

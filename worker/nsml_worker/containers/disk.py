@@ -19,7 +19,17 @@ IMAGE = "disk.img"
 BYTES_PER_FILE = 16384  # a disk has room for one file for so many of its bytes,
 FEWEST_FILES, MOST_FILES = 8192, 1_000_000  # within these bounds
 SMALLEST = 4 * 2**20  # bytes; below it there is no room for a file system
-MAKE = ("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0")
+MAKE = (
+    "mkfs.ext4",
+    "-q",
+    "-F",
+    "-m",
+    "0",
+    "-O",
+    "^has_journal,^resize_inode",
+    "-E",
+    "lazy_itable_init=1,nodiscard,root_owner=0:0",
+)
 MOUNT = ("mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsml_worker.capacity import find_gpus
 from nsml_worker.checkup import Finding, Level, judge, judge_version
 from nsml_worker.containers.engine import Engine, telling
+from nsml_worker.containers.site import ImageSite, has_registry
 from nsml_worker.errors import EngineFailed
+from nsml_worker.runtimes import DEFAULT
 
 LEAST_API = (1, 41)
 # First corrected versions of the container escapes that participants could try.
@@ -32,7 +35,8 @@ def examine_engine(environment: Mapping[str, str]) -> list[Finding]:
         return [Finding("engine", Level.MISSING, str(error).rstrip("."), advice)]
     try:
         with telling("The Docker engine does not say what it is"):
-            return judge_engine(engine.api.info(), engine.api.version())
+            found = judge_engine(engine.api.info(), engine.api.version())
+            return [*found, judge_images(_list_tags(engine), _site(environment))]
     except EngineFailed as error:
         return [Finding("engine", Level.MISSING, str(error).rstrip("."), "Look into the engine's own log.")]
     finally:
@@ -53,6 +57,28 @@ def judge_engine(info: Mapping[str, Any], version: Mapping[str, Any]) -> list[Fi
     ]
 
 
+def judge_images(tags: Sequence[str], site: ImageSite) -> Finding:
+    """Which of the platform's runtimes are here: without the default one nothing starts in a container."""
+    here = sorted({name for tag in tags if (name := site.runtime_of(tag))})
+    if has_registry(site.prefix):
+        return Finding("runtime images", Level.OK, f"taken from {site.prefix} when they are wanted")
+    lacking = site.reference_of(DEFAULT)
+    return judge(
+        "runtime images", DEFAULT in here, ", ".join(here), f"{lacking} is not here",
+        "Build it with `make images`; until then boxes are processes, unless NSML_RUNNER=docker.", Level.MISSING,
+    )  # fmt: skip
+
+
+def _site(environment: Mapping[str, str]) -> ImageSite:
+    """As the worker would read it."""
+    prefix, tag = environment.get("NSML_IMAGE_PREFIX", ImageSite.prefix), environment.get("NSML_IMAGE_TAG")
+    return ImageSite(prefix, tag or ImageSite.tag, cuda=bool(find_gpus()))
+
+
+def _list_tags(engine: Engine) -> list[str]:
+    return [tag for image in engine.api.images() for tag in image.get("RepoTags") or ()]
+
+
 def _judge_limit(info: Mapping[str, Any], key: str, name: str, otherwise: str) -> Finding:
     advice = "Switch the kernel's control group on: `cgroup_enable=memory swapaccount=1`, or use cgroup v2."
     cgroup = f"enforced by cgroup v{info.get('CgroupVersion') or '1'}"
@@ -61,16 +87,17 @@ def _judge_limit(info: Mapping[str, Any], key: str, name: str, otherwise: str) -
 
 def _judge_security(options: list[str]) -> list[Finding]:
     seccomp = any(option.startswith("name=seccomp") and "unconfined" not in option for option in options)
-    apart = any(option.startswith(("name=userns", "name=rootless")) for option in options)
+    remapped = any(option.startswith(("name=userns", "name=rootless")) for option in options)
     return [
         judge(
             "seccomp", seccomp, "the engine's default profile", "no profile: every system call is open to boxes",
             "Use a kernel and an engine with seccomp.",
         ),
         judge(
-            "user namespaces", apart, "root in a box is nobody outside",
-            "off: builds of environments are root of the machine inside their container",
-            'Set "userns-remap": "default" in /etc/docker/daemon.json, or run the engine rootless.',
+            "users of boxes", not remapped, "users of this machine, without rights",
+            "the engine gives them other numbers (userns-remap or rootless), so they cannot read the folders made for them",
+            'Take "userns-remap" out of /etc/docker/daemon.json and let root run the engine; for another wall install gVisor.',
+            Level.MISSING,
         ),
     ]  # fmt: skip
 

@@ -23,12 +23,13 @@ from nsml_worker.containers.pull import pull
 from nsml_worker.containers.python import Pythons
 from nsml_worker.containers.recipe import REPOSITORY, Recipe, make_recipe
 from nsml_worker.containers.shelf import IMAGE, Shelf
-from nsml_worker.containers.site import DEFAULT, RUNTIMES, ImageSite, has_registry
+from nsml_worker.containers.site import RUNTIMES, ImageSite, has_registry
 from nsml_worker.contract import Environment
 from nsml_worker.environments import TELL_EVERY
 from nsml_worker.errors import EngineFailed, ImageMissing, Leaving, PreparationStopped
 from nsml_worker.fields import read_fields, write_fields
 from nsml_worker.runner import Tell, keep_quiet
+from nsml_worker.runtimes import DEFAULT, TF1_ON_2
 
 LOOK = 0.2  # seconds between two looks at whether a run that waits for another was stopped
 OFFER_SECONDS = 20.0  # what a node has is asked for with each heartbeat
@@ -158,6 +159,8 @@ class DockerEnvironments:
             keys = tuple(self._made)
         runtimes = dict.fromkeys(RUNTIMES if has_registry(self._site.prefix) else ())
         runtimes.update(dict.fromkeys(filter(None, map(self._site.runtime_of, sorted(tags)))))
+        if DEFAULT in runtimes:
+            runtimes[TF1_ON_2] = None
         references = (tag for tag in tags if not tag.startswith((f"{REPOSITORY}:", "<none>")))
         self._offer = Offer(tuple(runtimes), (*references, *keys), time.monotonic() + OFFER_SECONDS)
         return self._offer

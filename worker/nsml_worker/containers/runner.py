@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import docker.errors
+import requests
 import structlog
 
 from nsml_worker.box import DISK, PLAN, Box, BoxId, open_box
@@ -23,9 +24,11 @@ from nsml_worker.containers.engine import BOX, LABEL_ATTEMPT, LABEL_RUN, Engine,
 from nsml_worker.containers.environments import DockerEnvironments, PreparedImage
 from nsml_worker.containers.events import read_box
 from nsml_worker.containers.python import variables_of
+from nsml_worker.containers.stats import read_stats
 from nsml_worker.contract import EndReason, Environment, RunSpec
 from nsml_worker.errors import EngineFailed, ImageMissing
 from nsml_worker.fields import write_fields
+from nsml_worker.gauge import Spent
 from nsml_worker.materialise import Blobs, check_path, lay_out
 from nsml_worker.runner import Tell, keep_quiet
 from nsml_worker.streaming import Watch
@@ -61,6 +64,7 @@ class DockerRunner:
         self._disk = disk
         self._lock = threading.Lock()
         self._ready: dict[BoxId, Image] = {}  # prepared and not started
+        self._facts: dict[str, dict[str, Any]] = {}  # of images, by their ids: an id never means another image
         boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._obstacle = disks.find_obstacle(boxes.parent / "disk-probe")
         if self._obstacle:
@@ -104,7 +108,6 @@ class DockerRunner:
 
     def prepare(self, box: Box, blobs: Blobs, tell: Tell = keep_quiet) -> None:
         """See Runner."""
-        self._sweep(box.id)
         disks.remove_disk(box.folder)
         box.empty()
         prepared = self._environments.prepare(box.spec.environment_of or Environment(), box.folder, tell)
@@ -142,6 +145,14 @@ class DockerRunner:
         """See Runner. A box of which the container vanished gets an end too, so it goes on until it has one."""
         return Watch(box, supervisor=None, is_alive=lambda: True)
 
+    def measure(self, box: Box) -> Spent | None:
+        """See Runner. One request, answered from the box's control group without waiting for a second look."""
+        with telling("A box cannot be measured"):
+            try:
+                return read_stats(self._engine.api.stats(self._name_of(box.id), stream=False, one_shot=True))
+            except docker.errors.NotFound:
+                return None
+
     def stop(self, box: Box, at_once: bool = False) -> None:
         """See Runner. What is pulled or built for it is given up."""
         self._environments.interrupt(box.folder)
@@ -177,8 +188,10 @@ class DockerRunner:
         return f"nsml-{hashlib.sha256(self._engine.folder.encode()).hexdigest()[:8]}-{box}"
 
     def _describe(self, prepared: PreparedImage) -> Image:
-        with telling("The image of a box cannot be looked at"):
-            facts = self._engine.api.inspect_image(prepared.image)
+        facts = self._facts.get(prepared.image)
+        if facts is None:
+            with telling("The image of a box cannot be looked at"):
+                facts = self._facts[prepared.image] = self._engine.api.inspect_image(prepared.image)
         volumes = tuple((facts.get("Config") or {}).get("Volumes") or ())
         return Image(prepared.image, prepared.python, prepared.path, tuple(variables_of(facts)), volumes)
 
@@ -201,12 +214,24 @@ class DockerRunner:
     def _create(self, box: BoxId, wanted: dict[str, Any]) -> str:
         with telling("The engine cannot make the box"):
             try:
-                made = self._engine.api.create_container_from_config(wanted, self._name_of(box))
+                made = self._create_anew(box, wanted)
             except docker.errors.ImageNotFound as error:
                 raise ImageMissing(f"the image {wanted['Image']} was removed from this machine") from error
         if made.get("Warnings"):
             log.warning("box_limits", said=made["Warnings"])
         return str(made["Id"])
+
+    def _create_anew(self, box: BoxId, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Its name is taken where a worker was killed just before it started one: that one goes."""
+        create = self._engine.api.create_container_from_config
+        try:
+            made: dict[str, Any] = create(wanted, self._name_of(box))
+        except docker.errors.APIError as error:
+            if error.status_code != requests.codes.conflict:
+                raise
+            self._sweep(box)
+            made = create(wanted, self._name_of(box))
+        return made
 
     def _sweep(self, box: BoxId) -> None:
         """Remove the containers of a box; there is at most one, and none before it was started."""

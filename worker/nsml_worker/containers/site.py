@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEFAULT = "default"
+from nsml_worker.runtimes import DEFAULT, TF1_ON_2
+
 RUNTIMES = (DEFAULT, "tf1", "tf1.5", "keras2", "torch1")  # as docker/images.sh makes them
 BUDGET = 100 * 2**30  # bytes
 
@@ -25,11 +26,11 @@ class ImageSite:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def reference_of(self, runtime: str) -> str:
-        """The Docker reference of one of the platform's runtimes."""
-        return f"{self.prefix}runtime-{runtime}{self._tail}"
+        """The Docker reference of one of the platform's runtimes. TensorFlow 2 in its v1 mode is the default's."""
+        return f"{self.prefix}runtime-{DEFAULT if runtime == TF1_ON_2 else runtime}{self._tail}"
 
     def runtime_of(self, reference: str) -> str:
-        """The inverse: an operator may make more of them than we ship. Empty where it is none of ours."""
+        """What an image is called: an operator may make more of them than we ship. Empty where it is none of ours."""
         begin = f"{self.prefix}runtime-"
         is_ours = reference.startswith(begin) and reference.endswith(self._tail)
         name = reference[len(begin) : len(reference) - len(self._tail)] if is_ours else ""
