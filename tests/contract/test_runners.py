@@ -177,6 +177,19 @@ class TestRunner:
         assert end.reason is EndReason.STOPPED
         assert output == b"here\n"
 
+    def test_what_a_program_uses_is_measured_while_it_runs(self, bench: Bench) -> None:
+        box = bench.prepare("waits.py")
+        assert bench.runner.measure(box) is None
+        bench.runner.start(box)
+        bench.wait_for_output(box)
+        spent = bench.runner.measure(box)
+        assert spent is not None
+        assert spent.memory > 0
+        assert 0 <= spent.cpu_seconds < 60
+        bench.runner.stop(box, at_once=True)
+        bench.finish(box)
+        assert bench.runner.measure(box) is None
+
     def test_a_box_is_killed_at_once_when_that_is_asked(self, bench: Bench) -> None:
         box = bench.prepare("waits.py")
         bench.runner.start(box)
@@ -230,5 +243,5 @@ class TestRunner:
         assert bench.finish(box)[0] == end
 
     def test_what_a_node_offers_names_its_image_and_how_boxes_are_sealed(self, bench: Bench) -> None:
-        assert bench.runner.images == ("default",)
+        assert "default" in bench.runner.images
         assert bench.runner.confinement in {"none", "docker", *(confinement.name for confinement in LADDER)}

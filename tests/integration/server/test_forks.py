@@ -87,10 +87,25 @@ def test_a_session_that_saved_nothing_cannot_be_forked(mina: Any, worker: Any) -
     assert refused["code"] == "no_checkpoint"
 
 
+GOES_ON = {
+    "main.py": b"""
+import argparse, nsml
+parser = argparse.ArgumentParser()
+parser.add_argument('--mode')
+parser.add_argument('--pause', type=int)
+parser.add_argument('--iteration')
+args = parser.parse_args()
+if args.pause:
+    nsml.paused(scope=locals())
+"""
+}
+CANNOT = {"main.py": GOES_ON["main.py"].replace(b"--iteration", b"--epochs")}
+
+
 def test_a_failed_session_is_resumed_from_its_last_checkpoint(mina: Any, worker: Any) -> None:
     mina.push()
     worker.hello()
-    name = mina.run(args="--epochs 3").json()["name"]
+    name = mina.run(args="--epochs 3", files=GOES_ON).json()["name"]
     attempt = worker.take_one()
     attempt.tell("started")
     attempt.save("1")
@@ -101,6 +116,50 @@ def test_a_failed_session_is_resumed_from_its_last_checkpoint(mina: Any, worker:
     assert worker.take_one().spec["argv"][3:] == [
         *("--epochs", "3", "--mode", "train", "--pause", "1", "--iteration", "1"),
     ]
+
+
+def end_saved(mina: Any, worker: Any, files: dict[str, bytes]) -> str:
+    """A session that saved "1" and was stopped."""
+    if mina.call("GET", "/datasets/kin").status_code == 404:
+        mina.push()
+    worker.hello()
+    name = str(mina.run(files=files, args="--lr 1").json()["name"])
+    attempt = worker.take_one()
+    attempt.tell("started")
+    attempt.save("1")
+    attempt.end("stopped")
+    return name
+
+
+def test_a_program_that_cannot_take_a_checkpoint_is_resumed_anew_and_that_is_told(mina: Any, worker: Any) -> None:
+    name = end_saved(mina, worker, CANNOT)
+    session = post(mina, "resume", name).json()
+    assert (session["type"], session["origin"], session["origin_checkpoint"]) == ("normal", name, None)
+    (notice,) = session["notices"]
+    assert notice.startswith("Begun anew, not at checkpoint 1: the program does not take `--pause 1 --iteration NAME`")
+    assert f"`nsmlctl fork {name}`" in notice
+    attempt = worker.take_one()
+    assert attempt.spec["argv"] == ["python", "-u", "main.py", "--lr", "1"]
+    attempt.end()
+    assert notice in mina.call("GET", f"/sessions/{session['name']}/log").text
+
+
+def test_a_fork_that_saved_something_took_its_arguments_whatever_its_source_shows(mina: Any, worker: Any) -> None:
+    fork = post(mina, "fork", end_saved(mina, worker, CANNOT)).json()["name"]
+    attempt = worker.take_one()
+    attempt.tell("started")
+    attempt.save("2")
+    attempt.end("stopped")
+    session = post(mina, "resume", fork).json()
+    assert (session["origin_checkpoint"], session["notices"]) == ("2", [])
+
+
+def test_a_fork_that_fell_over_its_arguments_is_resumed_anew(mina: Any, worker: Any) -> None:
+    fork = post(mina, "fork", end_saved(mina, worker, CANNOT)).json()["name"]
+    worker.take_one().end("exit_code")
+    session = post(mina, "resume", fork).json()
+    assert session["origin_checkpoint"] is None
+    assert "not at checkpoint 1" in session["notices"][0]
 
 
 def test_a_session_that_saved_nothing_is_resumed_from_its_beginning(mina: Any, worker: Any) -> None:

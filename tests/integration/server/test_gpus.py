@@ -56,6 +56,24 @@ def test_what_a_run_uses_is_shown(mina: Any, worker: Any, running: Any) -> None:
     assert mina.session("mina/None/1")["use"]["gpu_utilisation"] == [80, 3]
 
 
+def test_memory_and_processors_are_shown_of_a_run_without_gpus_too(mina: Any, worker: Any, platform: Any) -> None:
+    worker.hello()
+    name = mina.run(None).json()["name"]
+    attempt = worker.take_one()
+    attempt.tell("started")
+    seen = platform.notices.version(f"session:{attempt.run_id}")
+    body = {"boxes": [[attempt.run_id, 1]], "use": {str(attempt.run_id): {"memory": 2**20, "cpu": 1.25}}}
+    assert worker.call("heartbeat", body).status_code == 200
+    use = mina.session(name)["use"]
+    assert (use["memory"], use["cpu"], use["gpu_utilisation"]) == (2**20, 1.25, [])
+    (node,) = mina.call("GET", "/nodes").json()["nodes"]
+    assert (node["used_memory"], node["busy_cpus"]) == (2**20, 1.25)
+    assert platform.notices.version(f"session:{attempt.run_id}") > seen, "an open page shows it"
+    attempt.end()
+    (node,) = mina.call("GET", "/nodes").json()["nodes"]
+    assert (node["used_memory"], node["busy_cpus"]) == (None, None)
+
+
 def test_one_idle_device_for_an_hour_makes_a_zombie_and_work_wakes_it(
     mina: Any, worker: Any, running: Any, clock: Any
 ) -> None:

@@ -1,5 +1,7 @@
 """How machines come and go: join tokens, draining, removal."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,9 @@ from starlette.testclient import TestClient
 
 from nsml_server.app import create_app
 from nsml_server.settings import Settings
+from nsml_server.storage.repositories import nodes as node_rows
+
+RACERS = 5
 
 
 def join_as(client: Any, token: str, name: str) -> Any:
@@ -36,6 +41,38 @@ def test_a_join_token_makes_one_machine_a_node_once(join: Any, client: Any) -> N
     again = join_as(client, token, "rack2")
     assert again.status_code == 401
     assert "used already" in again.json()["error"]["message"]
+
+
+def test_of_machines_that_race_with_one_token_exactly_one_wins(join: Any, client: Any, platform: Any) -> None:
+    token = join_token(join("root", admin=True))
+    start = threading.Barrier(RACERS)
+
+    def race(number: int) -> int:
+        start.wait(30)
+        return int(join_as(client, token, f"rack{number}").status_code)
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        answers = sorted(pool.map(race, range(RACERS)))
+    assert answers == [201, *[401] * (RACERS - 1)]
+    with platform.database.read() as tx:
+        assert len(node_rows.all_nodes(tx)) == 1, "who lost has left nothing"
+
+
+def test_of_machines_that_race_under_one_name_with_the_operators_token_one_stays(platform: Any, tmp_path: Path) -> None:
+    file = tmp_path / "join"
+    file.write_text("a shared secret\n")
+    knowing = replace(platform, settings=platform.settings.model_copy(update={"join_token_file": file}))
+    client, start = TestClient(create_app(knowing)), threading.Barrier(RACERS)
+
+    def race(_: int) -> Any:
+        start.wait(30)
+        joined = join_as(client, "a shared secret", "rack1")
+        return joined.json() if joined.status_code == 201 else None
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        joined = [answer for answer in pool.map(race, range(RACERS)) if answer]
+    assert joined
+    assert sorted(offer(client, one).status_code for one in joined) == [200, *[401] * (len(joined) - 1)]
 
 
 def test_nobody_but_an_administrator_makes_join_tokens_or_changes_machines(mina: Any, worker: Any) -> None:

@@ -64,6 +64,27 @@ def test_a_rehearsal_predicts_and_scores_on_the_sample_and_moves_no_board(mina: 
     assert mina.call("GET", "/datasets/kin/board?mine=1").json()["entries"] == []
 
 
+@pytest.mark.parametrize(("files", "flattering"), [(ROWS, False), (without(ROWS, "test_submit"), True)])
+def test_a_score_on_rows_of_train_is_called_flattering(
+    mina: Any, worker: Any, trained: str, files: dict[str, bytes], flattering: bool
+) -> None:
+    assert mina.push(files={**files, "train/train_data": ROWS["train/train_data"]}, force=True).status_code == 200
+    assert rehearse(mina, trained).status_code == 201
+    worker.predict(b"1\n0\n")
+    worker.score({"score": 0.9})
+    said = mina.submission(1)["message"]
+    sentence = "Rehearsed on the first 10 rows of train: seen in training, so the score is flattering."
+    assert said == (sentence if flattering else None)
+
+
+def test_a_submit_says_nothing_of_rows_of_train(mina: Any, worker: Any, trained: str) -> None:
+    mina.push(files=without(ROWS, "test_submit"), force=True)
+    mina.submit(trained)
+    worker.predict()
+    worker.score({"score": 0.9})
+    assert (mina.submission(1)["score"], mina.submission(1)["message"]) == (0.9, None)
+
+
 def test_no_byte_of_the_hidden_test_is_within_a_rehearsals_reach(mina: Any, worker: Any, ready: str) -> None:
     rehearse(mina, ready)
     predict = worker.take_one()

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from nsml_server.services import accounts
 from nsml_server.storage.tables import Attempt, Rescoring, Run, Submission
+from nsml_server.web.visit import LOGIN_COOKIE
 
 FAILED = {"error": {"code": "evaluation_failed", "message": "The evaluation ended with exit code 1."}}
 FILES = {
@@ -314,6 +316,36 @@ def test_none_of_it_is_a_participants_or_a_strangers(mina: Any, stranger: Any, f
         assert rescore(person).status_code == 403
         assert person.call("GET", "/datasets/kin/problems").status_code == 403
         assert person.call("GET", "/datasets/kin/rescorings").status_code == 403
+
+
+def page_of(person: Any, platform: Any, language: str = "en") -> str:
+    """The dataset's page as this person's browser shows it."""
+    with platform.database.write() as tx:
+        token = accounts.log_in_browser(tx, person.token, platform.now())
+    headers = {"Cookie": f"{LOGIN_COOKIE}={token}", "Accept": "text/html", "Accept-Language": language}
+    answer = person.client.get("/leaderboard/kin", headers=headers)
+    assert answer.status_code == 200
+    return str(answer.text)
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "Problems of the evaluation"), ("ko", "평가의 문제")])
+def test_the_page_of_a_dataset_shows_its_owner_what_the_evaluation_failed_at(
+    rose: Any, worker: Any, failed: str, platform: Any, language: str, heading: str
+) -> None:
+    page = page_of(rose, platform, language)
+    for shown in (heading, "It printed nothing.", "Traceback: the label said HIDDEN", "nsmlctl dataset rescore kin"):
+        assert shown in page
+    push(rose, MENDED)
+    rescore(rose)
+    worker.score({"score": 0.5})
+    assert heading not in page_of(rose, platform, language)
+
+
+def test_the_page_shows_nothing_of_it_to_anybody_else(mina: Any, stranger: Any, failed: str, platform: Any) -> None:
+    visited = mina.client.get("/leaderboard/kin", headers={"Accept": "text/html"}).text
+    for page in (page_of(mina, platform), page_of(stranger, platform), visited):
+        assert "HIDDEN" not in page
+        assert "Problems of the evaluation" not in page
 
 
 def test_an_administrator_may_do_it_too(rose: Any, join: Any, worker: Any, failed: str) -> None:

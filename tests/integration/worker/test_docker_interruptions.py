@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from nsml_worker.box import BoxId
+from nsml_worker.containers import runner
 from nsml_worker.contract import EndReason, EventKind, Limits
+from nsml_worker.errors import Leaving
 
 # Prints numbered lines and saves a checkpoint now and then, until a file appears; then says how many lines there were.
 COUNTER = """
@@ -149,6 +151,27 @@ def test_a_box_that_was_being_removed_is_removed_by_the_next_worker(docker_site:
     (docker_site.boxes / str(box) / "record.json").unlink()
     docker_site.start_worker()
     assert docker_site.list_rest() == []
+
+
+def test_one_that_was_made_and_not_started_is_made_again(
+    docker_site: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise Leaving("killed between the engine's two requests")
+
+    box = docker_site.offer("print('here')")
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "write_fields", die)
+        first = docker_site.start_worker()
+        first.take(1, TOKEN)
+        wait_until(lambda: docker_site.engine.containers("box") and not first.boxes())
+        leave(docker_site, first)
+    (made,) = docker_site.engine.containers("box")
+    assert made["State"] == "created"
+    docker_site.start_worker()
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.EXITED
+    assert docker_site.memory.stream(1, "log") == b"here\n"
+    wait_until(lambda: docker_site.list_rest() == [])
 
 
 def test_a_stale_box_is_removed_when_the_server_says_so(docker_site: Any, wait_until: Any) -> None:

@@ -137,6 +137,7 @@ def test_a_key_is_the_same_for_the_same_needs_in_any_order_and_differs_otherwise
 
 def test_a_runtime_is_named_below_the_prefix() -> None:
     assert ImageSite().reference_of("tf1.5") == "nsmlctl/runtime-tf1.5:latest"
+    assert ImageSite().reference_of("tf1-on-2") == "nsmlctl/runtime-default:latest"
     site = ImageSite(prefix="registry.test/nsml/", tag="1.2", cuda=True)
     assert site.reference_of("default") == "registry.test/nsml/runtime-default-cuda:1.2"
     assert site.runtime_of("registry.test/nsml/runtime-our-own-cuda:1.2") == "our-own"

@@ -9,8 +9,9 @@ import pytest
 
 from nsml_worker import doctor
 from nsml_worker.checkup import Finding, Level, judge_version, version_of
-from nsml_worker.containers.doctor import RUNC_SAFE, examine_engine, judge_engine
+from nsml_worker.containers.doctor import RUNC_SAFE, examine_engine, judge_engine, judge_images
 from nsml_worker.containers.engine import Engine
+from nsml_worker.containers.site import ImageSite
 from nsml_worker.errors import EngineFailed
 
 INFO: dict[str, Any] = {
@@ -20,7 +21,7 @@ INFO: dict[str, Any] = {
     "CpuCfsQuota": True,
     "PidsLimit": True,
     "CgroupVersion": "2",
-    "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+    "SecurityOptions": ["name=seccomp,profile=default"],
     "Runtimes": {"runc": {}, "runsc": {}, "io.containerd.runc.v2": {}},
 }
 VERSION: dict[str, Any] = {
@@ -45,9 +46,10 @@ def test_an_engine_that_can_do_everything_has_nothing_to_be_told() -> None:
         ({"SwapLimit": False}, {}, "swap limit"),
         ({"PidsLimit": False}, {}, "process limit"),
         ({"CpuCfsQuota": False}, {}, "CPU limit"),
-        ({"SecurityOptions": ["name=userns"]}, {}, "seccomp"),
-        ({"SecurityOptions": ["name=seccomp,profile=unconfined", "name=userns"]}, {}, "seccomp"),
-        ({"SecurityOptions": ["name=seccomp,profile=default"]}, {}, "user namespaces"),
+        ({"SecurityOptions": ["name=apparmor"]}, {}, "seccomp"),
+        ({"SecurityOptions": ["name=seccomp,profile=unconfined"]}, {}, "seccomp"),
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}, {}, "users of boxes"),
+        ({"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}, {}, "users of boxes"),
         ({"Runtimes": {"runc": {}}}, {}, "OCI runtimes"),
         ({}, {"ApiVersion": "1.40"}, "engine"),
         ({}, {"Components": [{"Name": "runc", "Version": "1.1.11"}]}, "runc"),
@@ -103,6 +105,46 @@ def test_a_machine_without_any_wall_is_not_usable() -> None:
     assert doctor.is_usable([Finding("engine", Level.MISSING, ""), Finding("bubblewrap", Level.OK, "")])
 
 
+ENGINE = [Finding("engine", Level.OK, ""), Finding("users of boxes", Level.OK, "")]
+IMAGES, NO_IMAGES = (Finding("runtime images", level, "") for level in (Level.OK, Level.MISSING))
+BUBBLEWRAP, CLOCK = Finding("bubblewrap", Level.OK, ""), Finding("clock", Level.WEAKER, "")
+
+
+@pytest.mark.parametrize(
+    ("findings", "said"),
+    [
+        ([*ENGINE, IMAGES, BUBBLEWRAP], "A worker here runs each program in a container of its own."),
+        ([*ENGINE, NO_IMAGES, BUBBLEWRAP], "A worker here runs programs as processes, sealed by bubblewrap."),
+        ([ENGINE[0], Finding("users of boxes", Level.MISSING, ""), IMAGES], "Boxes cannot be sealed here: "),
+        ([*ENGINE, NO_IMAGES], "Once the runtime images are here, "),
+        ([CLOCK], "run programs of people you trust only. 1 line says where it is weaker than it could be."),
+    ],
+)
+def test_the_last_line_says_what_a_worker_would_do_here(findings: list[Finding], said: str) -> None:
+    assert said in doctor.conclude(findings)
+
+
+def test_an_engine_that_renumbers_users_is_told_to_stop_that_and_nobody_is_advised_to_begin() -> None:
+    remapping = judge_engine({**INFO, "SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}, VERSION)
+    (finding,) = [one for one in remapping if one.name == "users of boxes"]
+    assert "cannot read the folders made for them" in finding.text
+    assert 'Take "userns-remap" out' in finding.advice
+    assert not any("userns-remap" in one.advice for one in judge_engine(INFO, VERSION))
+
+
+@pytest.mark.parametrize(
+    ("tags", "site", "level"),
+    [
+        (["nsmlctl/runtime-default:latest", "python:3.11"], ImageSite(), Level.OK),
+        (["nsmlctl/runtime-tf1:latest"], ImageSite(), Level.MISSING),
+        (["nsmlctl/runtime-default:latest"], ImageSite(cuda=True), Level.MISSING),
+        ([], ImageSite("registry.example.org/nsml/"), Level.OK),
+    ],
+)
+def test_the_runtime_images_are_looked_for(tags: list[str], site: ImageSite, level: Level) -> None:
+    assert judge_images(tags, site).level is level
+
+
 def test_gpus_without_the_toolkit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = {"uuid": "GPU-1", "model": "Tesla P40", "memory": 2**34, "driver": "418.67"}
     monkeypatch.setattr(doctor, "find_gpus", lambda: [gpu, gpu])
@@ -116,12 +158,14 @@ def test_gpus_without_the_toolkit_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_findings_are_lines_or_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda _: [Finding("engine", Level.OK, "Docker 28")])
+    monkeypatch.setattr(doctor, "examine", lambda _: [Finding("bubblewrap", Level.OK, "sealed")])
     assert doctor.main(["--data", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "ok       engine             Docker 28\n"
+    line, blank, last = capsys.readouterr().out.splitlines()
+    assert (line, blank) == ("ok       bubblewrap         sealed", "")
+    assert last.startswith("A worker here runs programs as processes")
     doctor.main(["-j"])
     told = json.loads(capsys.readouterr().out)
-    assert told == {"findings": [{"name": "engine", "level": "ok", "text": "Docker 28", "advice": ""}]}
+    assert told == {"findings": [{"name": "bubblewrap", "level": "ok", "text": "sealed", "advice": ""}]}
 
 
 def test_room_and_clock_are_looked_at(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def test_use_and_loss_of_gpus_are_told(tmp_path: Path) -> None:
     try:
         agent.take(1, "token")
         server.wait_for(lambda: BoxId(1, 1) in server.uses)
-        assert server.uses[BoxId(1, 1)] == Use((90,), (2**20,))
+        told = server.uses[BoxId(1, 1)]
+        assert (told.gpu_utilisation, told.gpu_memory) == ((90,), (2**20,))
         meter.present = GPUS[1:]
         server.wait_for(lambda: server.capacity is not None and len(server.capacity.gpus) == 1)
         assert server.capacity is not None

@@ -9,8 +9,9 @@ import pytest
 from blake3 import blake3
 from fastapi.testclient import TestClient
 
+from nsml_server.domain.states import RunState
 from nsml_server.storage.repositories import manifests, products
-from nsml_server.storage.tables import Checkpoint, Dataset, Run, Session, Submission, User
+from nsml_server.storage.tables import Checkpoint, Dataset, Run, RunUse, Session, Submission, User
 from nsml_server.web import logtext
 from nsml_worker.contract import FileEntry, Tree
 
@@ -73,6 +74,16 @@ def test_what_is_not_one_s_own_looks_like_what_does_not_exist(juno: TestClient, 
 def test_programs_get_no_page_for_an_address_that_is_not_there(stranger: TestClient) -> None:
     assert stranger.get("/api/v1/nowhere").headers["content-type"] == "application/json"
     assert stranger.get("/nowhere", headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+def test_what_a_session_uses_is_shown_while_it_runs(site: Any, mina: TestClient) -> None:
+    assert "In use now" not in mina.get("/session/mina/kin/1").text
+    sample = {"memory": 2_500_000, "cpu": 0.75, "gpu_utilisation": [40]}
+    with site.platform.database.write() as tx:
+        tx.add(RunUse(run_id=1, attempt=0, sampled_at=0.0, sample=sample, idle={}))
+    assert "2.5 MB · 0.8 CPU · GPU 0: 40 %" in mina.get("/session/mina/kin/1").text
+    site.change(Run, 1, state=RunState.EXITED)
+    assert "In use now" not in mina.get("/session/mina/kin/1").text
 
 
 def test_the_board_names_metric_order_and_who_is_where(stranger: TestClient) -> None:
