@@ -76,7 +76,7 @@ def make_docker_runner(settings: Settings, sdk: Path) -> Runner:
         info = engine.api.info()
     log.info("engine", version=info.get("ServerVersion"), runtime=own.oci_runtime or "its own")
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    site = Site(sdk, memory, own.oci_runtime, own.box_network)
+    site = Site(sdk, memory, own.oci_runtime, own.box_networks)
     return DockerRunner(folder, engine, environments, site, disk=own.box_disk)
 
 

@@ -187,6 +187,7 @@ class RunSpec(Plain):
     lease: float = 30.0  # seconds until the placement is given to somebody else unless renewed
     environment_of: Environment | None = None  # None: what the node itself calls `image`
     keep_checkpoints: bool = True  # False in predict and score: what they save is dropped
+    network: str | None = None  # a network that this training may have where the node allows it; None: none
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class DockerSettings:
     """How boxes are made where a Docker engine is."""
 
     oci_runtime: str | None = None  #: NSML_DOCKER_RUNTIME: runsc, kata, nvidia, …; without it the engine's own
-    box_network: str | None = None  #: NSML_BOX_NETWORK: a network that trainings may have; nothing else ever has one
+    #: NSML_BOX_NETWORKS: with commas, the engine's networks that a competition's trainings may have; nothing else ever has one
+    box_networks: tuple[str, ...] = ()
     build_network: str = "bridge"  #: NSML_BUILD_NETWORK: of the boxes in which pip and apt install
     box_disk: int = 20 * 2**30  #: NSML_BOX_DISK: bytes a box may write for which the server names no limit
     image_prefix: str = "nsmlctl/"  #: NSML_IMAGE_PREFIX: what stands before the names of the platform's runtime images
@@ -40,7 +41,7 @@ class DockerSettings:
         credentials = environment.get("NSML_REGISTRY_AUTH", "")
         return cls(
             oci_runtime=environment.get("NSML_DOCKER_RUNTIME") or None,
-            box_network=environment.get("NSML_BOX_NETWORK") or None,
+            box_networks=tuple(environment.get("NSML_BOX_NETWORKS", "").replace(",", " ").split()),
             build_network=environment.get("NSML_BUILD_NETWORK") or cls.build_network,
             box_disk=_read_bytes(environment, "NSML_BOX_DISK", cls.box_disk),
             image_prefix=environment.get("NSML_IMAGE_PREFIX", cls.image_prefix),

@@ -115,6 +115,9 @@ def pull(place: Workplace, name: str, path: Path, force: bool, verbose: bool, as
     type=Bytes(),
     help="The largest checkpoint, like 300M; 0 for no limit.",
 )
+@click.option(
+    "--network", help="Operator: a network its trainings may have, where machines allow it; none takes it away."
+)
 @historic("--tags", "--tag", takes_value=True, sentence="--tags: not kept; write what matters in --description.")
 @historic("-u", "--user", takes_value=True, sentence="-u: not needed; everybody here may train on every dataset.")
 @json_option
@@ -129,6 +132,8 @@ def change(place: Workplace, /, name: str, as_json: bool, **wish: Any) -> None:
         raise BadUsage("What is to change?", "Give --description, --metric, --order or another option; see --help.")
     if given.get("max_model_bytes") == 0:
         given["max_model_bytes"] = None
+    if given.get("network") == "none":
+        given["network"] = None
     with told_if_lacking("change a dataset in place", "Push it again with -f; its board stays."):
         dataset = place.api().change_dataset(name, given)
     if as_json:

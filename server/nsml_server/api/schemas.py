@@ -181,7 +181,7 @@ class NewDataset(Body):
 
 
 class DatasetChange(Body):
-    """What is to be said of a dataset from now on. What is not given stays; of `max_model_bytes` null takes the limit away."""
+    """What is to be said of a dataset from now on. What is not given stays; null takes a model limit or a network away."""
 
     description: Annotated[str, Field(max_length=100_000)] = ""
     metric: Annotated[str, Field(max_length=200)] = ""
@@ -189,6 +189,7 @@ class DatasetChange(Body):
     leaderboard: bool = False
     pull_models: bool = True
     max_model_bytes: Limit | None = None
+    network: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = None
 
     def given(self) -> dict[str, Any]:
         """Only what the request named."""

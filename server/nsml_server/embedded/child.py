@@ -20,7 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before it is started again
 # What an operator may set for the worker.
 HANDED_ON = (
     "NSML_BOX_DISK",
-    "NSML_BOX_NETWORK",
+    "NSML_BOX_NETWORKS",
     "NSML_BUILD_NETWORK",
     "NSML_DOCKER_RUNTIME",
     "NSML_ENVIRONMENT_BYTES",

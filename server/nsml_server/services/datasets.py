@@ -21,7 +21,7 @@ from nsml_server.storage.tables import Dataset, DatasetVersion
 from nsml_worker.contract import Tree
 
 MAX_DESCRIPTION = 2000  # characters
-CHANGEABLE = frozenset({"description", "leaderboard", "pull_models", "max_model_bytes"})
+CHANGEABLE = frozenset({"description", "leaderboard", "pull_models", "max_model_bytes", "network"})
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,16 @@ def change(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, 
     board. A new metric brings its own order unless one is named. A board that is taken away hides the test as before.
 
     Raises:
-        Forbidden: it is somebody else's.
+        Forbidden: it is somebody else's; or a network is named by someone who is no administrator.
         Invalid: a metric or an order we do not know, or files that a board would need are missing.
     """
     dataset = find(tx, name)
     require_owner(caller, dataset)
+    if wish.get("network") is not None and not caller.admin:
+        raise Forbidden(
+            "Only an administrator may give a competition's trainings a network.",
+            hint="It is a way out for everything they can read; ask the operator.",
+        )
     metric, was = str(wish.get("metric", dataset.metric)), (dataset.metric, dataset.order)
     order = order_of(check_metric(metric), wish.get("order")) if {"metric", "order"} & set(wish) else dataset.order
     _check_description(str(wish.get("description", "")))

@@ -159,6 +159,7 @@ def _spec(
         events_base=attempt.events_base,
         lease=platform.settings.lease,
         keep_checkpoints=run.kind not in (RunKind.PREDICT, RunKind.SCORE),
+        network=None if run.version is None else run.version.dataset.network,
     )
 
 

@@ -253,6 +253,7 @@ def _dataset(platform: Platform, row: Dataset, version: DatasetVersion | None) -
         "metric": row.metric,
         "order": row.order.value,
         "pull_models": row.pull_models,
+        "network": row.network,
         "max_model_bytes": row.max_model_bytes,
         "size": version.size if version else 0,
         "version": version.number if version else 0,

@@ -33,6 +33,17 @@ def test_only_what_is_named_changes(mina: Any, trained: str) -> None:
     assert change(mina, max_model_bytes=None).json()["max_model_bytes"] is None
 
 
+def test_only_an_administrator_gives_trainings_a_network(mina: Any, join: Any, worker: Any, trained: str) -> None:
+    refused = change(mina, network="open")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+    admin = join("root", admin=True)
+    assert change(admin, network="a b").status_code == 422
+    assert change(admin, network="open").json()["network"] == "open"
+    mina.run()
+    assert worker.take_one().spec["network"] == "open"
+    assert change(mina, network=None).json()["network"] is None  # taking it away needs no administrator
+
+
 def test_what_a_new_push_does_not_say_stays(mina: Any, trained: str) -> None:
     change(mina, pull_models=False, max_model_bytes=1000)
     pushed = mina.push(force=True).json()

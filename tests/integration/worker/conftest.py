@@ -260,7 +260,7 @@ class DockerSite(Site):
 
     def allow_network(self, name: str) -> None:
         """As an operator may, for trainings. For workers to come."""
-        self.box_site = dataclasses.replace(self.box_site, network=name)
+        self.box_site = dataclasses.replace(self.box_site, networks=(name,))
 
     def use_runtime(self, name: str) -> None:
         """An OCI runtime for the boxes of workers to come."""

@@ -112,7 +112,12 @@ def test_a_spec_without_limits_of_its_own_still_has_a_bounded_disk(docker_site: 
 @pytest.mark.parametrize("kind", [RunKind.PREDICT, RunKind.SCORE])
 def test_what_predicts_or_scores_has_no_network_whatever_the_operator_allows(docker_site: Any, kind: RunKind) -> None:
     docker_site.allow_network("bridge")
-    assert "eth0" not in look(docker_site, kind=kind)["links"]
+    assert "eth0" not in look(docker_site, kind=kind, network="bridge")["links"]
+
+
+def test_a_training_of_a_competition_that_may_have_a_network_has_it(docker_site: Any) -> None:
+    docker_site.allow_network("bridge")
+    assert "eth0" in look(docker_site, network="bridge")["links"]
 
 
 def test_the_engine_was_told_every_limit(docker_site: Any) -> None:

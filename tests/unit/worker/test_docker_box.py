@@ -8,6 +8,7 @@ import pytest
 from nsml_worker.box import Box
 from nsml_worker.containers.box import Image, Site, make_container
 from nsml_worker.contract import Limits, Mount, RunKind, RunSpec, Tree
+from nsml_worker.errors import BoxFailed
 
 UUIDS = ("GPU-11111111-aaaa", "GPU-22222222-bbbb")
 IMAGE = Image("sha256:abc", "/usr/bin/python3", "/opt/bin:/usr/bin")
@@ -56,9 +57,18 @@ class TestSite:
         ("kind", "network"),
         [(RunKind.TRAIN, "open"), (RunKind.FORK, "open"), (RunKind.SERVE, "none"), (RunKind.PREDICT, "none"), (RunKind.SCORE, "none")],
     )  # fmt: skip
-    def test_only_training_may_have_the_operator_s_network(self, tmp_path: Path, kind: RunKind, network: str) -> None:
-        made = make(tmp_path, site=Site(Path("/s"), 1, network="open"), kind=kind)
+    def test_only_training_may_have_the_competition_s_network(
+        self, tmp_path: Path, kind: RunKind, network: str
+    ) -> None:
+        made = make(tmp_path, site=Site(Path("/s"), 1, networks=("other", "open")), kind=kind, network="open")
         assert (made["HostConfig"]["NetworkMode"], made["NetworkDisabled"]) == (network, network == "none")
+
+    def test_what_the_operator_allows_is_for_competitions_that_ask_for_it(self, tmp_path: Path) -> None:
+        assert make(tmp_path, site=Site(Path("/s"), 1, networks=("open",)))["HostConfig"]["NetworkMode"] == "none"
+
+    def test_a_network_that_is_not_allowed_here_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(BoxFailed, match="'host' is not allowed on this machine, by NSML_BOX_NETWORKS: open"):
+            make(tmp_path, site=Site(Path("/s"), 1, networks=("open",)), network="host")
 
 
 class TestWhatIsSeen:

@@ -37,14 +37,14 @@ def test_an_unknown_runner_is_refused_with_those_there_are(tmp_path: Path) -> No
 
 def test_what_is_set_for_containers_is_read_and_what_is_not_has_a_default(tmp_path: Path) -> None:
     own = read(tmp_path).docker
-    assert (own.image_prefix, own.build_network, own.box_network, own.oci_runtime) == ("nsmlctl/", "bridge", None, None)
+    assert (own.image_prefix, own.build_network, own.box_networks, own.oci_runtime) == ("nsmlctl/", "bridge", (), None)
     words = {
         "NSML_DOCKER_RUNTIME": "runsc",
-        "NSML_BOX_NETWORK": "open",
+        "NSML_BOX_NETWORKS": "open, inside",
         "NSML_BOX_DISK": "1000",
         "NSML_REGISTRY_AUTH": "a/b",
     }
     own = read(tmp_path, **words).docker
-    assert (own.oci_runtime, own.box_network, own.box_disk) == ("runsc", "open", 1000)
+    assert (own.oci_runtime, own.box_networks, own.box_disk) == ("runsc", ("open", "inside"), 1000)
     assert own.registry_auth == Path.cwd() / "a/b"
     assert own.connection["DOCKER_HOST"].startswith("unix://")

@@ -11,6 +11,7 @@ from nsml_worker.box import Box
 from nsml_worker.box_keeper import FOLDER as KEEP
 from nsml_worker.box_plan import APP, FETCHED, HOME, SCRATCH, SDK, make_argv, make_environment
 from nsml_worker.contract import Limits, RunKind, RunSpec
+from nsml_worker.errors import BoxFailed
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.sdk_folder import KEEPER_FILE
 
@@ -41,7 +42,7 @@ class Site:
     sdk: Path
     memory: int  # bytes the node has
     runtime: str | None = None  # an OCI runtime; None: the engine's own
-    network: str | None = None  # of trainings; None: none, as everybody else has
+    networks: tuple[str, ...] = ()  # those a training may ask for
 
 
 def make_container(
@@ -102,8 +103,19 @@ def limit(limits: Limits, site: Site) -> dict[str, Any]:
 
 
 def choose_network(spec: RunSpec, site: Site) -> str:
-    """The name of the network. What predicts or scores has none, whatever the operator allows."""
-    return site.network if site.network and spec.kind in TRAINING else "none"
+    """The name of the network. What predicts or scores has none, whatever is asked for.
+
+    Raises:
+        BoxFailed: the competition asks for one that this node does not allow.
+    """
+    if spec.network is None or spec.kind not in TRAINING:
+        return "none"
+    if spec.network not in site.networks:
+        allowed = ", ".join(site.networks) or "none"
+        raise BoxFailed(
+            f"The competition's network {spec.network!r} is not allowed on this machine, by NSML_BOX_NETWORKS: {allowed}."
+        )
+    return spec.network
 
 
 def list_variables(spec: RunSpec, image: Image) -> list[str]:

@@ -31,7 +31,7 @@ class Dataset(Base):
     """A name under which versions are pushed. A deleted one frees its name and keeps its rows.
 
     `pull_models`: whether participants may take home what they trained on it; `max_model_bytes`: what one of their
-    checkpoints may hold at most.
+    checkpoints may hold at most; `network`: one that its trainings may have, by an administrator's word.
     """
 
     __tablename__ = "datasets"
@@ -44,6 +44,7 @@ class Dataset(Base):
     order: Mapped[Order] = mapped_column(words(Order))
     pull_models: Mapped[bool] = mapped_column(default=True, server_default=true())
     max_model_bytes: Mapped[int | None]
+    network: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float]
     updated_at: Mapped[float]
     deleted_at: Mapped[float | None]
