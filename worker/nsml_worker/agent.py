@@ -156,6 +156,10 @@ class Agent:
             answer = self._server.heartbeat(self.boxes(), self._measure_use(), self._find_change())
         except ServerAway:
             raise
+        except AttemptOver as error:  # and with the node its attempts are over: a silent program would never be told
+            log.error("node_removed", said=str(error))
+            self._drop([[box.run_id, box.attempt] for box in self.boxes()])
+            return
         except ServerError as error:
             log.error("heartbeat_refused", error=str(error))
             return

@@ -28,6 +28,7 @@ class MemoryServer:
         self.events: dict[BoxId, list[RunEvent]] = {}
         self.stops: list[BoxId] = []
         self.drops: list[BoxId] = []
+        self.is_node_removed = False
         self.hellos: list[list[BoxId]] = []
         self.farewells = 0
         self.capacity: Capacity | None = None  # as last told
@@ -58,6 +59,9 @@ class MemoryServer:
         self, boxes: list[BoxId], use: Mapping[BoxId, Use] | None = None, capacity: Capacity | None = None
     ) -> dict[str, Any]:
         """See NodeApi."""
+        if self.is_node_removed:
+            self.notice()
+            raise AttemptOver("This machine is no part of the platform any more.")
         self.uses |= use or {}
         if capacity is not None:
             self.capacity = capacity

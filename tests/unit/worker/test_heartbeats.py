@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from nsml_worker.agent import Agent
-from nsml_worker.box import BoxId
+from nsml_worker.box import Box, BoxId
 from nsml_worker.capacity import Meter
-from nsml_worker.contract import Capacity, FileEntry, Limits, Mount, RunKind, RunSpec, Tree, Use
+from nsml_worker.contract import Capacity, EventKind, FileEntry, Limits, Mount, RunKind, RunSpec, Tree, Use
 from nsml_worker.materialise import BlobCache
 from nsml_worker.memory_server import MemoryServer
 from nsml_worker.runner import MemoryRunner
@@ -52,3 +52,29 @@ def test_use_and_loss_of_gpus_are_told(tmp_path: Path) -> None:
         over.set()
         server.wait_for_end(BoxId(1, 1))
         agent.leave()
+
+
+def test_the_boxes_of_a_machine_that_was_removed_end_though_their_programs_are_silent(tmp_path: Path) -> None:
+    server, halt, ended = MemoryServer(), threading.Event(), threading.Event()
+
+    def wait_in_silence(_box: Box, _write: Any, stop: threading.Event) -> int:
+        assert stop.wait(30)
+        ended.set()
+        return 0
+
+    runner = MemoryRunner(tmp_path / "boxes", {"main.py": wait_in_silence})
+    tree = Tree((FileEntry("main.py", 0, server.keep(b"")),))
+    spec = RunSpec(1, 1, RunKind.TRAIN, "u/d/1", "default", ("python", "main.py"), (Mount("/app", tree),))
+    server.offer(spec, "token")
+    agent = Agent(server, runner, BlobCache(tmp_path / "cache"), Capacity(2, 2**30), halt)
+    agent.start()
+    try:
+        agent.take(1, "token")
+        server.wait_for(lambda: any(one.kind is EventKind.STARTED for one in server.events.get(BoxId(1, 1), [])))
+        server.is_node_removed = True
+        agent.look()
+        assert ended.wait(30)
+        server.wait_for(lambda: not agent.boxes())
+    finally:
+        agent.leave()
+    assert not list((tmp_path / "boxes").iterdir())
