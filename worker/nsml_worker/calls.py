@@ -94,7 +94,7 @@ class Calls:
     def _persist(self, call: Callable[[], _Answer]) -> _Answer:
         try:
             return self._retry(call)
-        except ServerAway as error:
+        except (ServerAway, RuntimeError) as error:  # the latter from a pool that was closed while a thread still sent
             if self._stop.is_set():
                 raise Leaving("The worker leaves.") from error
             raise

@@ -85,8 +85,9 @@ def remove_disk(box: Path) -> None:
     if disk.is_mount():
         try:
             _run("umount", str(disk))
-        except BoxFailed:  # somebody still looks into it: it goes when they have left
-            _run("umount", "--lazy", str(disk))
+        except BoxFailed:
+            if disk.is_mount():  # somebody still looks into it, it goes when they have left; else somebody was quicker
+                _run("umount", "--lazy", str(disk))
     (box / IMAGE).unlink(missing_ok=True)
 
 
