@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from nsml_server.api.answers import Following, Json
 from nsml_server.api.callers import IdempotencyKey, TheCaller, ThePlatform
 from nsml_server.api.schemas import LARGEST, Memo, NewSession
-from nsml_server.services import checkpoints, environments, logs, metrics, sessions, views
+from nsml_server.services import checkpoints, environments, logs, metrics, sessions, stops, views
 from nsml_server.services.platform import Platform
 from nsml_server.services.sessions import Reference, Request
 
@@ -92,9 +92,10 @@ def delete_session(platform: ThePlatform, named: TheSession, force: bool = False
 
 @router.post(f"{ONE}/stop")
 def stop_session(platform: ThePlatform, named: TheSession) -> Json:
-    """End a training; harmless when it has ended."""
+    """End a training; harmless when it has ended. An administrator may name anybody's in full."""
     with platform.database.write() as tx:
-        answer = views.session(platform, tx, sessions.stop(platform, tx, named.find(tx)))
+        stopped = stops.stop(platform, tx, named.caller, stops.find(tx, named))
+        answer = views.session(platform, tx, stopped)
     return Json(answer)
 
 

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NEVER_FITS = "never_fits"
     OUT_OF_CREDIT = "out_of_credit"
     IDLE_GPU = "idle_gpu"
+    STOPPED_BY_OPERATOR = "stopped_by_operator"
 
     START_FAILED = "start_failed"
     PAUSED_NOT_CALLED = "paused_not_called"
@@ -171,6 +172,13 @@ _OUTCOMES: dict[Reason, Outcome] = {
         ours=False,
         message="It was ended because a GPU it was given did nothing for too long; what it has saved is kept. Ask for no more "
         "GPUs than the program uses.",
+    ),
+    Reason.STOPPED_BY_OPERATOR: Outcome(
+        RunState.STOPPED,
+        retry=False,
+        ours=True,
+        message="The platform's operator stopped it; what it has saved is kept, and `nsmlctl resume {session}` goes on from "
+        "its last checkpoint.",
     ),
     Reason.START_FAILED: _theirs("The program failed before it reached `nsml.paused`.", _MEND),
     Reason.PAUSED_NOT_CALLED: _theirs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nsml_server.domain import states
-from nsml_server.domain.reasons import Reason
+from nsml_server.domain.reasons import Reason, outcome
 from nsml_server.domain.states import RunState, advance
 from nsml_server.errors import NotFound
 from nsml_server.services import credits
@@ -119,7 +119,8 @@ def end(
 def ask_to_stop(platform: Platform, tx: WriteTransaction, run: Run, why: Reason = Reason.STOPPED) -> None:
     """What no worker has begun ends at once; what runs is asked to end, and made to when it does not."""
     if run.state in (RunState.QUEUED, RunState.PLACED):
-        end(platform, tx, run, RunState.STOPPED, why, None)
+        message = None if why is Reason.STOPPED else outcome(why).describe()
+        end(platform, tx, run, RunState.STOPPED, why, message)
     elif not run.state.is_final and run.state is not RunState.STOPPING:
         now = platform.now()
         asked = {"stop_reason": None if why is Reason.STOPPED else why.value, "stop_asked_at": now}

@@ -171,12 +171,6 @@ def listed(
     return sessions.of_user(tx, caller.id, ended_after=ended_after, dataset=dataset, search=search, last=count)
 
 
-def stop(platform: Platform, tx: WriteTransaction, session: Session) -> Session:
-    """End its training; harmless when it has ended."""
-    runs.ask_to_stop(platform, tx, runs.find(tx, session.run.id))
-    return of_id(tx, session.id)
-
-
 def change_memo(platform: Platform, tx: WriteTransaction, session: Session, memo: str) -> Session:
     """Write another memo."""
     session.memo = check_memo(memo)

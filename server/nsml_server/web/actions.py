@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
-from nsml_server.services import sessions, submissions
+from nsml_server.services import sessions, stops, submissions
 from nsml_server.web import readings
 from nsml_server.web.addresses import SESSION, Named, SessionName
 from nsml_server.web.routing import PageRoute
@@ -22,7 +22,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 def stop_session(visit: FormChecked, name: Named) -> Response:
     """End a session's program."""
     with visit.platform.database.write() as tx:
-        sessions.stop(visit.platform, tx, sessions.find(tx, visit.login, *name, None))
+        stops.stop(visit.platform, tx, visit.login, sessions.find(tx, visit.login, *name, None))
     return _answer(visit, "session_state.html", name)
 
 

@@ -28,6 +28,7 @@ HEADINGS = {
     Reason.NEVER_FITS: mark("No machine is large enough"),
     Reason.OUT_OF_CREDIT: mark("Credit used up"),
     Reason.IDLE_GPU: mark("GPU left idle"),
+    Reason.STOPPED_BY_OPERATOR: mark("Stopped by the operator"),
     Reason.START_FAILED: mark("Failed while starting"),
     Reason.PAUSED_NOT_CALLED: mark("nsml.paused was not called"),
     Reason.LOAD_FAILED: mark("Failed while loading the checkpoint"),

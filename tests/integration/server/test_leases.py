@@ -156,6 +156,22 @@ def test_a_queued_session_is_stopped_at_once(mina: Any, worker: Any) -> None:
     assert worker.take() == []
 
 
+def test_an_administrator_stops_anybody_s_session_and_its_owner_is_told_who_did(
+    mina: Any, stranger: Any, join: Any, worker: Any, running: Any
+) -> None:
+    waiting = mina.run().json()["name"]
+    assert stranger.call("POST", f"/sessions/{waiting}/stop").status_code == 404
+    admin = join("root", admin=True)
+    for name in (running.spec["session"], waiting):
+        assert admin.call("POST", f"/sessions/{name}/stop").status_code == 200
+    running.end(reason="stopped")
+    for name in (running.spec["session"], waiting):
+        session = mina.session(name)
+        assert (session["state"], session["reason"]) == ("stopped", "stopped_by_operator")
+        assert "operator stopped it" in session["message"]
+    assert admin.call("POST", "/sessions/nobody/kin/1/stop").status_code == 404
+
+
 def test_a_running_session_is_asked_to_stop_by_hint_and_by_heartbeat(mina: Any, worker: Any, running: Any) -> None:
     assert mina.call("POST", "/sessions/mina/kin/1/stop").json()["state"] == "stopping"
     assert [message.task for message in worker.messages()] == ["nsml.stop"]
