@@ -28,9 +28,8 @@ setup: $(STAMP) ## make .venv with everything a developer needs (done by itself 
 demo: $(STAMP) ## walk the whole road once: run, save, submit, leaderboard (KEEP=1 leaves it running)
 	@KEEP="$(KEEP)" $(BIN)/python examples/demo.py
 
-# In the order of the folders: tests/e2e has the files that take longest, and the last one should not be waited for alone.
 test: lint types $(STAMP) ## every check and every test that this machine can run
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
