@@ -177,9 +177,11 @@ def test_one_that_was_made_and_not_started_is_made_again(
 def test_a_stale_box_is_removed_when_the_server_says_so(docker_site: Any, wait_until: Any) -> None:
     first, box = begin(docker_site, DEAF, b"here\n")
     leave(docker_site, first)
+    assert docker_site.list_rest() != []
     docker_site.memory.drops.append(box)
     docker_site.start_worker()
     wait_until(lambda: docker_site.list_rest() == [])
+    assert all(event.kind is not EventKind.ENDED for event in docker_site.memory.events.get(box, []))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

@@ -113,9 +113,11 @@ def test_a_stale_box_found_on_disk_is_removed_when_the_server_says_so(site: Any,
     first.take(1, "run-secret-canary")
     site.wait_for_output(1, b"here\n")
     first.leave()
+    assert not site.is_clean()
     site.memory.drops.append(box)
     site.start_worker()
     wait_until(site.is_clean)
+    assert all(event.kind is not EventKind.ENDED for event in site.memory.events.get(box, []))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

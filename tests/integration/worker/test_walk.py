@@ -191,12 +191,14 @@ def test_a_dropped_box_is_killed_and_says_nothing(site: Any, wait_until: Any) ->
 
 
 def test_an_attempt_that_is_over_leaves_nothing_behind(site: Any, wait_until: Any) -> None:
-    site.offer("import time; print('here')\nwhile True: print('.'); time.sleep(0.01)")
+    box = site.offer("import time; print('here')\nwhile True: print('.'); time.sleep(0.01)")
     agent = site.start_worker()
     agent.take(1, "run-secret-canary")
     site.wait_for_output(1, b"here\n")
+    assert not site.is_clean()
     site.memory.specs.clear()
     wait_until(lambda: site.is_clean() and not agent.boxes())
+    assert EventKind.ENDED not in kinds(site, box)
 
 
 @pytest.mark.parametrize(
