@@ -127,6 +127,11 @@ class Box:
         """A start was tried, whatever came of it."""
         return (self.folder / PLAN).exists()
 
+    @property
+    def has_ended(self) -> bool:
+        """Its end is written down. The supervisor that wrote it may live a moment longer."""
+        return (self.folder / EXIT).exists()
+
     def create(self) -> None:
         """Make the folder with the record in it; one that is there already is left as it is."""
         self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)

@@ -125,7 +125,7 @@ class ProcessRunner:
     def measure(self, box: Box) -> Spent | None:
         """See Runner. Pages that several processes share count for each of them."""
         supervisor = box.supervisor()
-        if supervisor is None or not box.is_supervised():
+        if supervisor is None or box.has_ended or not box.is_supervised():
             self._uses.pop(box.id, None)
             return None
         use = self._uses.setdefault(box.id, process_tree.Use())

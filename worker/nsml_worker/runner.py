@@ -141,7 +141,7 @@ class MemoryRunner:
 
     def measure(self, box: Box) -> Spent | None:
         """See Runner. A function uses what the test says."""
-        return self.spent if box.id in self._stops else None
+        return self.spent if box.id in self._stops and not box.has_ended else None
 
     def stop(self, box: Box, at_once: bool = False) -> None:
         """See Runner. A function cannot be killed: it is asked, and the answer is the same either way."""

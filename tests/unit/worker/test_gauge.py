@@ -1,6 +1,8 @@
 """Samples of what boxes use, taken beside the heartbeat."""
 
+import fcntl
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,16 @@ from typing import Any
 import pytest
 
 from nsml_worker.agent import Agent
-from nsml_worker.box import Box, BoxId
+from nsml_worker.box import EXIT, LOCK, Box, BoxId
+from nsml_worker.confinement import LADDER
 from nsml_worker.containers.stats import read_stats
 from nsml_worker.contract import Capacity, FileEntry, Mount, RunKind, RunSpec, Tree, Use
 from nsml_worker.errors import EngineFailed
+from nsml_worker.fields import write_fields
 from nsml_worker.gauge import Gauge, Spent
 from nsml_worker.materialise import BlobCache
 from nsml_worker.memory_server import MemoryServer
+from nsml_worker.process_runner import ProcessRunner
 from nsml_worker.runner import MemoryRunner
 
 SPEC = RunSpec(1, 1, RunKind.TRAIN, "u/d/1", "default", ("python", "-u", "main.py"), ())
@@ -117,3 +122,16 @@ def test_every_heartbeat_tells_memory_and_processors_and_a_slow_engine_holds_non
         stuck.set()
         server.wait_for_end(BoxId(1, 1))
         agent.leave()
+
+
+def test_a_supervisor_that_outlives_its_box_by_a_moment_is_not_measured(tmp_path: Path) -> None:
+    runner = ProcessRunner(tmp_path / "boxes", tmp_path, {}, LADDER[-1])
+    box = runner.find(SPEC, "token")
+    box.create()
+    with (box.folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        assert runner.measure(box) is not None
+        write_fields(str(box.folder / EXIT), [])
+        assert runner.measure(box) is None

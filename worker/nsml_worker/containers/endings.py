@@ -84,7 +84,7 @@ class Endings:
     def ask(self, box: Box, cause: EndReason, at_once: bool) -> None:
         """Ask a box to end, and make it after the grace; or end it now. What ends it first is what counts."""
         with self._lock:
-            if not (box.folder / PLAN).exists() or (box.folder / EXIT).exists():
+            if not box.was_launched or box.has_ended:
                 return
             if not (box.folder / ASKED).exists():
                 write_fields(str(box.folder / ASKED), [("cause", cause.value), ("at", repr(time.time()))])
@@ -145,7 +145,7 @@ class Endings:
         """Find out about every box that has not ended as far as we know."""
         for folder in self._boxes.iterdir():
             box = open_box(folder)
-            if box is not None and box.was_launched and not (folder / EXIT).exists():
+            if box is not None and box.was_launched and not box.has_ended:
                 self._conclude(box.id)
 
     def _conclude(self, box_id: BoxId) -> None:
@@ -155,7 +155,7 @@ class Endings:
             if box_id in self._held:
                 self._ended_early.add(box_id)
                 return
-            if box is None or not box.was_launched or (box.folder / EXIT).exists():
+            if box is None or not box.was_launched or box.has_ended:
                 return
             try:
                 inspected = self._engine.inspect(self._name_of(box_id))

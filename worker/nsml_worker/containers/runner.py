@@ -147,6 +147,8 @@ class DockerRunner:
 
     def measure(self, box: Box) -> Spent | None:
         """See Runner. One request, answered from the box's control group without waiting for a second look."""
+        if box.has_ended:
+            return None
         with telling("A box cannot be measured"):
             try:
                 return read_stats(self._engine.api.stats(self._name_of(box.id), stream=False, one_shot=True))
