@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the platform's image and those of the runtimes; `make images` calls it.
 #
-#   docker/images.sh [RUNTIME …]     default, tf1, tf1.5, keras2, torch1; none: the platform alone
+#   docker/images.sh [RUNTIME …]     default, tf1, tf1.5, keras2, torch1, torch1.1; none: the platform alone
 #
 #   CUDA=1         the runtimes for machines with NVIDIA GPUs, as NAME-cuda (there is no tf1.5-cuda)
 #   PREFIX, TAG    how they are called (nsmlctl/, latest); the workers look for NSML_IMAGE_PREFIX
@@ -20,15 +20,17 @@ build() {
 
 # Which file a runtime is built from and with which arguments, one on each line.
 describe() {
-    local tf_gpu=tensorflow/tensorflow:1.15.0-gpu-py3
+    local tf_gpu=tensorflow/tensorflow:1.15.0-gpu-py3 cuda12=https://download.pytorch.org/whl/cu126
     case $1${CUDA:+-cuda} in
         default) echo runtime-default ;;
-        default-cuda) printf '%s\n' runtime-default TORCH_INDEX= 'TENSORFLOW=tensorflow[and-cuda]==2.21.*' ;;
+        # The CUDA that TensorFlow's wheels bring, too: PyTorch's own on PyPI are of the next one, and their libraries clash.
+        default-cuda) printf '%s\n' runtime-default "TORCH_INDEX=$cuda12" 'TENSORFLOW=tensorflow[and-cuda]==2.21.*' ;;
         tf1 | tf1.5) printf '%s\n' runtime-tf1 "RUNTIME=$1" "BASE=$(find_base "$1")" ;;
-        keras2 | torch1 | torch1-cuda) printf '%s\n' "runtime-$1" "BASE=$(find_base "$1")" ;;
+        torch1 | torch1.1 | torch1-cuda | torch1.1-cuda) printf '%s\n' runtime-torch1 "RUNTIME=$1" "BASE=$(find_base "$1")" ;;
+        keras2) printf '%s\n' runtime-keras2 "BASE=$(find_base "$1")" ;;
         tf1-cuda | keras2-cuda) printf '%s\n' "runtime-$1" "BASE=$tf_gpu" ;;
         tf1.5-cuda) echo "There is no tf1.5 for GPUs: TensorFlow's own images of then have Python 3.5; choose tf1." >&2; return 1 ;;
-        *) echo "There is no runtime $1; there are default, tf1, tf1.5, keras2 and torch1." >&2; return 1 ;;
+        *) echo "There is no runtime $1; there are default, tf1, tf1.5, keras2, torch1 and torch1.1." >&2; return 1 ;;
     esac
 }
 

@@ -31,6 +31,7 @@ ENV PATH=/opt/nsml/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 USER nsml
 WORKDIR /data
 EXPOSE 8080
+# Without a proxy, whatever the engine's client gives its containers: it is our own port that is asked.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:8080/readyz', timeout=4)"]
 CMD ["python", "-m", "nsml_server"]

@@ -58,7 +58,7 @@ def test_what_pip_needs_reaches_the_worker_where_it_is_set_and_only_there(read: 
     values = {name: f"http://{name.lower()}.example" for name in PASSED_ON}
     told = environment_of(read(**values, NO_PROXY="internal.example"))
     assert {name: told[name] for name in PASSED_ON} == values
-    assert told["NO_PROXY"] == "internal.example,127.0.0.1,server,redis"
+    assert told["NO_PROXY"] == told["no_proxy"] == "internal.example,127.0.0.1,server,redis"
 
 
 def test_the_worker_never_asks_a_proxy_for_the_server(read: Any) -> None:
@@ -72,4 +72,4 @@ def test_the_override_gives_the_worker_the_drivers_nvml(read: Any) -> None:
 
 def test_the_file_names_no_version_which_the_newer_one_calls_obsolete() -> None:
     told = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    assert set(told) == {"services", "volumes", "secrets"}
+    assert set(told) == {"x-logging", "services", "volumes", "secrets"}
