@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import stat
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
 
 _MAX_ADDRESS = 100  # characters of a socket's path that every kernel takes
 _CHUNK = 65536
+_PAUSE = 0.2  # seconds between two tries to reach whoever does not listen
+_LOSSES = 3  # times a question that was taken may be left without an answer; then it is the question
 
 
 def listen(folder: str, name: str) -> "Optional[socket.socket]":
@@ -36,36 +40,68 @@ def listen(folder: str, name: str) -> "Optional[socket.socket]":
     return server
 
 
-def ask(folder: str, name: str, question: "Dict[str, Any]", limit: int, seconds: float) -> "Optional[Dict[str, Any]]":
-    """The answer to one question, or None when nobody listens, answers in time or makes sense."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(seconds)
-        with _Address(folder, name) as address:
-            connection.connect(address)
-        connection.sendall(json.dumps(question).encode("utf-8") + b"\n")
-        answer = json.loads(read_line(connection, limit).decode("utf-8"))
-    except (OSError, ValueError):
-        return None
-    finally:
-        connection.close()
-    return answer if isinstance(answer, dict) else None
+def ask(
+    folder: str, name: str, question: "Dict[str, Any]", limit: int, seconds: float, absence: float
+) -> "Optional[Dict[str, Any]]":
+    """The answer to one question, or None when nobody answers in time or makes sense.
+
+    A worker that is started anew leaves its socket behind, and its questions without an answer: the question is asked again
+    until somebody listens, for `absence` seconds.
+    """
+    line = json.dumps(question).encode("utf-8") + b"\n"
+    until = None  # type: Optional[float]
+    losses = 0
+    while True:
+        try:
+            answer = json.loads(_ask_once(folder, name, line, limit, seconds).decode("utf-8"))
+            return answer if isinstance(answer, dict) else None
+        except (ConnectionRefusedError, BlockingIOError):
+            pass  # nobody listens, or too many ask at the same moment
+        except ConnectionError:
+            losses += 1
+        except (OSError, ValueError):
+            return None
+        until = until or time.monotonic() + absence
+        if losses == _LOSSES or time.monotonic() > until or not _is_socket(os.path.join(folder, name)):
+            return None
+        time.sleep(_PAUSE)
 
 
 def read_line(connection: "socket.socket", limit: int) -> bytes:
     """What comes before the first newline.
 
     Raises:
-        ValueError: there is none within `limit` bytes, or the other side left.
-        OSError: the connection broke or timed out.
+        ValueError: there is none within `limit` bytes.
+        OSError: the other side left, or was silent for too long.
     """
     data = b""
     while b"\n" not in data:
         piece = connection.recv(_CHUNK)
         data += piece
-        if not piece or len(data) > limit:
+        if not piece:
+            raise ConnectionAbortedError("the other side left before the line ended")
+        if len(data) > limit:
             raise ValueError("no whole line within {} bytes".format(limit))
     return data.split(b"\n", 1)[0]
+
+
+def _ask_once(folder: str, name: str, line: bytes, limit: int, seconds: float) -> bytes:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        with _Address(folder, name) as address:
+            connection.connect(address)
+        connection.sendall(line)
+        return read_line(connection, limit)
+    finally:
+        connection.close()
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _is_answered(address: str) -> bool:

@@ -15,10 +15,10 @@ import structlog
 from celery import signals
 from celery.platforms import SecurityWarning
 
-from nsml_worker.bootstrap import make_agent
+from nsml_worker.bootstrap import has_boxes, make_agent
 from nsml_worker.errors import NsmlWorkerError
 from nsml_worker.settings import Settings
-from nsml_worker.tasks import make_app
+from nsml_worker.tasks import make_app, reach_broker
 
 HANDOVERS = 4  # threads that hand messages over; a run has a thread of its own
 
@@ -29,10 +29,15 @@ def main() -> int:
 
 
 def serve(environment: Mapping[str, str]) -> int:
-    """Serve until SIGTERM or SIGINT; then say goodbye and leave the boxes running."""
+    """Serve until SIGTERM or SIGINT; then say goodbye and leave the boxes running.
+
+    A node that says hello is given runs, so one that cannot hear of them says nothing.
+    """
     configure_logging()
     try:
         settings = Settings.read(environment)
+        if not has_boxes(settings.data):  # whose leases would run out meanwhile
+            reach_broker(settings.broker_url)
         agent = make_agent(settings)
     except NsmlWorkerError as error:
         print(f"nsml_worker: {error}", file=sys.stderr)

@@ -23,12 +23,16 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from nsml_worker.contract import EndReason, RunSpec
+from nsml_worker.errors import BoxUnreadable
 from nsml_worker.fields import read_fields
 
 DISK = "disk"
@@ -43,6 +47,9 @@ RECORD, PLAN, LOCK, STARTED, EXIT, LOG, EVENTS = (
 )
 SIGNAL_STATUS = 128  # a launcher between us and the program tells a signal n as exit status 128 + n
 LAST_SIGNAL = 64
+_NAME = re.compile(r"(\d+)-(\d+)")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, order=True)
@@ -152,7 +159,7 @@ class Box:
         """Take the folder away. The record goes first: a box without one is not a box."""
         (self.folder / RECORD).unlink(missing_ok=True)
         if self.folder.exists():
-            shutil.rmtree(self.folder, onerror=_open_up)
+            remove_rest(self.folder)
 
     def read_exit(self) -> Exit | None:
         """How it ended; None while it goes on, or when its supervisor vanished without a word."""
@@ -163,13 +170,15 @@ class Box:
         return interpret_exit(facts, reached=(self.folder / STARTED).exists())
 
     def is_supervised(self) -> bool:
-        """Whether the supervisor lives: it holds the lock until it is gone, whatever ends it."""
+        """Whether the supervisor lives: it holds the lock until it is gone, whatever ends it. Who looks shares the lock with
+        others who look, so that none of them takes the other for a supervisor.
+        """
         try:
             fd = os.open(self.folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
@@ -184,13 +193,59 @@ class Box:
             return None
 
 
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder of boxes. Whatever is named in no box's way is nobody's business here."""
+
+    boxes: tuple[Box, ...] = ()
+    rests: tuple[BoxId, ...] = ()  #: without a record: their removal was cut off, and their programs had ended before
+    unreadable: tuple[BoxId, ...] = ()  #: with a record that cannot be read now: left alone, for their programs may run
+
+
+def find_boxes(boxes: Path) -> Found:
+    """Everything an earlier worker left. What cannot be read is logged as an error."""
+    found: list[Box] = []
+    rests: list[BoxId] = []
+    unreadable: list[BoxId] = []
+    for folder in sorted(boxes.iterdir()):
+        named = _NAME.fullmatch(folder.name)
+        if named is None:
+            continue
+        box_id = BoxId(int(named[1]), int(named[2]))
+        try:
+            box = open_box(folder)
+        except BoxUnreadable as error:
+            log.error("box_unreadable", box=folder.name, said=str(error))
+            unreadable.append(box_id)
+            continue
+        if box is None:
+            rests.append(box_id)
+        else:
+            found.append(box)
+    return Found(tuple(found), tuple(rests), tuple(unreadable))
+
+
 def open_box(folder: Path) -> Box | None:
-    """A box found on disk; None when what lies there is not one, or was not finished being made."""
+    """A box found on disk; None when no record is there: it was not finished being made, or not finished being removed.
+
+    Raises:
+        BoxUnreadable: there is a record, and it cannot be read or is not understood.
+    """
     try:
         record = json.loads((folder / RECORD).read_bytes())
         return Box(folder, RunSpec.from_dict(record["spec"]), record["token"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BoxUnreadable(
+            f"{folder / RECORD} cannot be read: {type(error).__name__} {error}. The box is left as it is; mend the file, or "
+            "remove the folder once its program has ended."
+        ) from error
+
+
+def remove_rest(folder: Path) -> None:
+    """Take away what is left of a box without a record."""
+    shutil.rmtree(folder, onerror=_open_up)
 
 
 def interpret_exit(facts: dict[str, str], reached: bool) -> Exit:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,9 +113,6 @@ def make_environment(spec: RunSpec, interpreter: Interpreter, seen: list[tuple[s
     if spec.dataset is not None:
         environment[sdk_contract.ENV_DATASET_NAME] = spec.dataset
         environment[sdk_contract.ENV_DATASET_PATH] = see(f"/data/{spec.dataset}")
-    folders = [see(mount.target) for mount in spec.mounts if mount.target.startswith("/data/")]
-    if len(folders) > 1:
-        environment[sdk_contract.ENV_DATASET_PATHS] = os.pathsep.join(folders)
     return environment
 
 

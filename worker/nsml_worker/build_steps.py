@@ -2,8 +2,8 @@
 
     python steps.py FOLDER
 
-FOLDER holds `wanted.json`: {"packages": [...], "requirements": [...], "variables": {...}, "seconds": …}. It is gone at the
-end: what configures pip and apt is not part of the environment. Exit status 0: everything is installed.
+FOLDER holds `wanted.json`: {"packages": [...], "requirements": [...], "variables": {...}, "volumes": [...], "seconds": …}. It is
+gone at the end: what configures pip and apt is not part of the environment. Exit status 0: everything is installed.
 """
 
 # ruff: noqa: UP006, UP035  Python 3.6 has no list[str]
@@ -15,11 +15,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Dict, List
 
 MARK = "nsml: "  # begins a line of ours in what is written
-NO_APT, NO_PIP = "no apt-get", "no pip"
+NO_APT, NO_PIP, NO_PLACE = "no apt-get", "no pip", "no place"
 LEFT_BY_APT = ("/var/lib/apt/lists", "/var/cache/apt")
 APT = ("-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=60", "-o", "Dpkg::Use-Pty=0", "-qq")
 PIP = ("--disable-pip-version-check", "--no-input", "install", "--no-cache-dir")
@@ -39,8 +40,11 @@ def install_packages(packages: List[str], variables: Dict[str, str]) -> int:
     return code
 
 
-def install_requirements(requirements: List[str]) -> int:
-    """Python's packages, into the Python that runs this."""
+def install_requirements(requirements: List[str], volumes: List[str]) -> int:
+    """Python's packages, into the Python that runs this; of what lies in `volumes` nothing is kept."""
+    places = [sysconfig.get_paths()[kind] + "/" for kind in ("purelib", "platlib")]
+    if any(place.startswith(volume + "/") for place in places for volume in volumes):
+        sys.exit(MARK + NO_PLACE)
     if importlib.util.find_spec("pip") is None:
         sys.exit(MARK + NO_PIP)
     return run([sys.executable, "-m", "pip", *PIP, "--", *requirements])
@@ -73,7 +77,7 @@ def main(folder: Path) -> int:
     os.environ.update(PIP_PREFER_BINARY="1", PIP_BREAK_SYSTEM_PACKAGES="1", PIP_ROOT_USER_ACTION="ignore")
     code = install_packages(wanted["packages"], wanted["variables"]) if wanted["packages"] else 0
     if code == 0 and wanted["requirements"]:
-        code = install_requirements(wanted["requirements"])
+        code = install_requirements(wanted["requirements"], wanted["volumes"])
     shutil.rmtree(str(folder))
     return code
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
@@ -42,7 +41,7 @@ def read_checkpoint(home: Path, folder: object) -> Tree:
 
 
 class CheckpointSender:
-    """Uploads checkpoints in a thread of its own, so that logs do not wait for them."""
+    """Uploads checkpoints in a thread of its own, so that logs do not wait for them. As a context it ends with that thread."""
 
     def __init__(self, api: RunApi, home: Path, events: EventLog) -> None:
         self._api = api
@@ -64,35 +63,48 @@ class CheckpointSender:
             self._thread = threading.Thread(target=self._send_all, name="checkpoints", daemon=True)
             self._thread.start()
 
-    def finish(self) -> None:
-        """Wait until all are sent.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: object) -> None:
+        """Wait until all are sent: then nobody looks into the box any more, which may be removed.
 
         Raises:
-            AttemptOver, Leaving: sending ended for that reason.
+            AttemptOver, Leaving: sending ended for that reason, and whoever followed the box has not noticed.
         """
         if self._thread is not None:
             self._lines.put(None)
             self._thread.join()
-            self._thread = None
-        if self._failure is not None:
+        if self._failure is not None and kind is None:
             raise self._failure
 
     def _send_all(self) -> None:
         try:
             while (line := self._lines.get()) is not None:
-                try:
-                    self._send(line)
-                except (CheckpointRefused, ServerRefused, OSError) as error:
-                    log.warning("checkpoint_refused", folder=line.get("dir"), error=str(error))
-                    self._tell_refusal(line, str(error))
+                self._try(line)
         except (AttemptOver, Leaving) as error:
             self._failure = error
+
+    def _try(self, line: dict[str, Any]) -> None:
+        """One checkpoint that cannot be sent does not hold up the next."""
+        try:
+            self._send(line)
+        except (AttemptOver, Leaving):
+            raise
+        except (CheckpointRefused, ServerRefused, OSError) as error:
+            log.warning("checkpoint_refused", folder=line["dir"], error=str(error))
+            self._tell_refusal(line, str(error))
+        except Exception:
+            log.exception("checkpoint_failed", folder=line["dir"])
+            self._tell_refusal(line, "the platform failed to read it")
 
     def _tell_refusal(self, line: dict[str, Any], why: str) -> None:
         """Its owner is to know; a server that does not take that either is told again with the next fact."""
         told = {"name": str(line.get("name"))[: sdk.MAX_CHECKPOINT_NAME], "refused": why[:MAX_WHY]}
-        with contextlib.suppress(ServerRefused):
+        try:
             self._events.tell(EventKind.CHECKPOINT, {**told, "folder": line["dir"]})
+        except (ServerRefused, OSError) as error:
+            log.error("refusal_not_told", folder=line["dir"], error=str(error))
 
     def _send(self, line: dict[str, Any]) -> None:
         name, summary, saved_at = line.get("name"), line.get("summary"), line.get("t")

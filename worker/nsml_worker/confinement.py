@@ -106,8 +106,12 @@ def launch_bubblewrap(plan: Plan) -> list[str]:
 
 
 def launch_namespace(plan: Plan) -> list[str]:
-    """util-linux makes the namespaces, a shell the root, chroot enters it, setpriv drops to the box's user."""
-    words = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL"]
+    """util-linux makes the namespaces, a shell the root, chroot enters it, setpriv drops to the box's user.
+
+    Outside of them stands a process that ends with whoever started it, and takes the init of the box with it.
+    """
+    words = ["setpriv", "--pdeathsig", "KILL", "--"]
+    words += ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL"]
     words += [] if plan.network else ["--net"]
     words += ["--propagation", "private", "--", "/bin/sh", "-ec", ENCLOSE, "sh", plan.root]
     words.append("" if plan.shm is None else f",size={plan.shm}")

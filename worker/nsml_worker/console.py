@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +13,14 @@ import structlog
 from nsml import _contract as sdk
 from nsml_worker import lines
 from nsml_worker.box import Box, BoxId
+from nsml_worker.contract import RunKind
 from nsml_worker.errors import Leaving, ServerAway, ServerError
 from nsml_worker.server_api import NodeApi
 
 WAIT = 20.0  # seconds the server may hold back its answer
 PATIENCE = 28.0  # seconds a program has to answer; after 30 nobody waits any more
+BEGINNING = 20.0  # of these, seconds a program has to listen at all where it is there for nothing else
+LOOK = 0.1  # seconds between two tries to reach it
 AGAIN = 1.0  # seconds before the next try when the server is away
 NO_CONSOLE, SILENT, GARBLED, GONE = "no_console", "silent", "garbled", "gone"
 
@@ -42,9 +47,9 @@ class Relay:
                     threading.Thread(target=self._carry, args=(question,), name="question", daemon=True).start()
             except Leaving:
                 return
-            except ServerError as error:
+            except Exception as error:  # what is refused or not understood now may be taken later
                 if not isinstance(error, ServerAway):
-                    log.error("questions_refused", error=str(error))
+                    log.error("questions_failed", error=str(error), exc_info=not isinstance(error, ServerError))
                 self._halt.wait(AGAIN)
 
     def _carry(self, question: dict[str, Any]) -> None:
@@ -54,19 +59,38 @@ class Relay:
             self._server.answer_question(int(question["id"]), said)
         except (ServerError, Leaving) as error:
             log.warning("answer_lost", question=question.get("id"), error=str(error))
+        except Exception:
+            log.exception("answer_failed", question=question.get("id"))
 
 
 def ask(box: Box, asked: dict[str, Any]) -> dict[str, Any]:
     """What the program answers, {"answer": …}, or {"fault": why there is nothing}."""
+    end = time.monotonic() + PATIENCE
     try:
-        connection = lines.connect(box, sdk.CONSOLE, PATIENCE)
+        connection = _reach(box)
     except OSError:
         return {"fault": NO_CONSOLE}
     with connection:
         try:
             lines.write_line(connection, asked, PATIENCE)
-            return {"answer": lines.read_line(connection, sdk.MAX_ANSWER, PATIENCE)}
+            return {"answer": lines.read_line(connection, sdk.MAX_ANSWER, end - time.monotonic())}
         except ValueError:
             return {"fault": GARBLED}
         except OSError:
             return {"fault": SILENT}
+
+
+def _reach(box: Box) -> socket.socket:
+    """The program's console. That of a model which is served is waited for: all it is there for is to answer, once it has begun.
+
+    Raises:
+        OSError: nobody listens.
+    """
+    end = time.monotonic() + (BEGINNING if box.spec.kind is RunKind.SERVE else 0.0)
+    while True:
+        try:
+            return lines.connect(box, sdk.CONSOLE, PATIENCE)
+        except OSError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(LOOK)

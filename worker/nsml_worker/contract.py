@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -274,7 +275,7 @@ def _build(annotation: Any, value: Any) -> Any:
         item_type = typing.get_args(annotation)[1]
         return {_expect(str, key): _build(item_type, item) for key, item in _expect(dict, value).items()}
     if dataclasses.is_dataclass(annotation):
-        return _build_dataclass(typing.cast(type[Any], annotation), _expect(dict, value))
+        return _build_dataclass(annotation, _expect(dict, value))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return annotation(value)
     if annotation is float and type(value) is int:
@@ -282,8 +283,13 @@ def _build(annotation: Any, value: Any) -> Any:
     return _expect(annotation, value)
 
 
-def _build_dataclass(cls: type[Any], data: dict[str, Any]) -> Any:
-    hints = typing.get_type_hints(cls)
+@functools.cache  # it evaluates the annotations anew each time, and there are few classes
+def _hints_of(cls: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _build_dataclass(cls: Any, data: dict[str, Any]) -> Any:
+    hints = _hints_of(cls)
     try:
         return cls(**{f.name: _build(hints[f.name], data[f.name]) for f in dataclasses.fields(cls) if f.name in data})
     except TypeError as error:

@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nsml_worker.capacity import find_gpus
 from nsml_worker.checkup import Finding, Level, judge, judge_version
 from nsml_worker.containers.disk import find_obstacle
 from nsml_worker.containers.doctor import examine_engine
+from nsml_worker.settings import find_logins
 
 TIMEOUT = 10.0  # seconds for a program that is tried out
 LEAST_DISK = 20 * 2**30  # bytes
@@ -54,6 +55,7 @@ def examine(data: Path) -> list[Finding]:
         *examine_gpus(run),
         examine_space(data),
         examine_clock(),
+        examine_builds(os.environ),
     ]
 
 
@@ -106,9 +108,9 @@ def examine_processes(run: Run) -> list[Finding]:
 
 def examine_gpus(run: Run) -> list[Finding]:
     """The devices NVML finds, and what hands them to containers."""
-    gpus = find_gpus()
+    gpus, fault = find_gpus()
     if not gpus:
-        text = "NVML finds none: sessions run on processors"
+        text = f"NVML fails: {fault}" if fault else "NVML finds none: sessions run on processors"
         return [Finding("GPUs", Level.MISSING, text, "Where there are some, install NVIDIA's driver; or declare them in NSML_NODE_GPUS.")]  # fmt: skip
     models = sorted({str(gpu["model"]) for gpu in gpus})
     text = f"{len(gpus)} ({', '.join(models)}), driver {gpus[0]['driver']}"
@@ -136,6 +138,17 @@ def examine_clock() -> Finding:
         state = UNSYNCHRONISED
     advice = "Install chrony or systemd-timesyncd."
     return judge("clock", 0 <= state < UNSYNCHRONISED, "kept right", "nothing keeps it right", advice)
+
+
+def examine_builds(environment: Mapping[str, str]) -> Finding:
+    """Whether strangers' code that pip installs gets to see the operator's logins, or pip has to do without them."""
+    allowed = environment.get("NSML_BUILD_SECRETS") == "1"
+    names = find_logins(environment)
+    text = f"{'packages that are built can read' if allowed else 'kept from pip:'} {', '.join(names)}"
+    advice = (
+        "Name an index and a proxy that need no login; NSML_BUILD_SECRETS=1 is for places where everybody is trusted."
+    )
+    return judge("logins of builds", not names, "there are none", text, advice)
 
 
 def run(words: Sequence[str]) -> tuple[int, str]:

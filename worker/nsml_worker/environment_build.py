@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -22,21 +21,27 @@ from nsml_worker.cancellation import Cancellation
 from nsml_worker.confinement import Bind, Confinement, Plan
 from nsml_worker.errors import EnvironmentFailed
 from nsml_worker.interpreter import Description, Interpreter
+from nsml_worker.settings import holds_login
 
 BUILDER_UID = 61183  # the last one before those of the boxes
 BUILD_SECONDS = 1500.0  # below the server's own limit for a preparation, so that the reason is pip's
-MAX_LINES, MAX_LINE = 500, 4096  # lines of pip's output that are looked at, and bytes of each
+MAX_LINES, MAX_LINE = 500, 4096  # lines of pip's output that are looked at, and characters of each
+MAX_OUTPUT = 256 * 1024  # characters of all of them
 MAX_TOLD = 150  # characters of a line that shows progress
 LAST_WORDS = 4  # lines of what a package that could not be built wrote last
 MAX_REASON = 800  # characters of it that are told
 MARK = 'exec 9> /dev/null; exec "$@"'  # a launcher of boxes tells its supervisor, on descriptor 9; here nobody listens
 # Files of the node that pip may need, beyond what every box sees.
-NETWORK_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/gai.conf")
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/gai.conf")
+PIP_CONFIG = "/etc/pip.conf"  # unless it holds a login
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-cache-dir", "--prefer-binary")
 _NAMING_A_PATH = frozenset({"PIP_CERT", "PIP_CONFIG_FILE", "PIP_FIND_LINKS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"})
-# How pip quotes a package's own build, since its version 22.
-_BUILD_OUTPUT = re.compile(r"lines of output\](.*?)\[end of output\]", re.DOTALL)
-_STEPS = re.compile(r"\s*(Collecting|Downloading|Building wheel|Installing collected packages|Preparing metadata)\b.*")
+_QUOTE, _UNQUOTE = "lines of output]", "[end of output]"  # how pip quotes a package's own build, since its version 22
+# How lines of pip and dpkg begin that say what is being done.
+_STEPS = (
+    "Collecting ", "Downloading ", "Building wheel ", "Installing collected packages", "Preparing metadata ", "Unpacking ",
+    "Setting up ",
+)  # fmt: skip
 
 Tell = Callable[[str], None]
 
@@ -71,7 +76,7 @@ def build(
     """Fill the folder; returns the Python of the environment.
 
     Args:
-        requirements: checked by the server: names and versions only.
+        requirements: checked by the server: names and versions, and addresses with https://.
         variables: those that configure pip; it gets no others of the worker's.
         tell: is given what pip is doing.
 
@@ -84,7 +89,7 @@ def build(
     output = run_pip(site, python, requirements, variables, tell, cancellation)
     cancellation.check()
     if output is not None:
-        raise EnvironmentFailed(find_reason(output))
+        raise EnvironmentFailed(redact(find_reason(output), variables))
     return Interpreter(site.interpreter, (*python.interpreter.prefixes, str(site.folder)))
 
 
@@ -170,7 +175,8 @@ def make_plan(site: Site, python: Description, variables: Mapping[str, str], scr
     binds: list[Bind] = []
     if site.confinement.mounts:
         named = (value for name, value in variables.items() if name in _NAMING_A_PATH)
-        paths = {path for path in (*NETWORK_FILES, *named) if path.startswith("/") and Path(path).exists()}
+        known = NETWORK_FILES if holds_login("PIP_CONFIG_FILE", PIP_CONFIG) else (*NETWORK_FILES, PIP_CONFIG)
+        paths = {path for path in (*known, *named) if path.startswith("/") and Path(path).exists()}
         binds = [
             Bind(os.path.realpath(path), path) for path in paths if not path.startswith(("/dev", "/etc/ssl/certs"))
         ]
@@ -182,19 +188,46 @@ def make_plan(site: Site, python: Description, variables: Mapping[str, str], scr
     return Plan(tuple(binds), cwd=scratch, root=str(root), uid=site.uid, network=True)
 
 
+def cut(output: str) -> str:
+    """The end of what strangers' code wrote, without lines too long to be worth a look."""
+    return "\n".join(line[:MAX_LINE] for line in output[-MAX_OUTPUT:].splitlines())
+
+
+def find_step(line: str) -> str:
+    """What is being done, where a line says so, without addresses; empty otherwise."""
+    text = line[:MAX_LINE].strip()
+    return " ".join(filter(None, map(_name_of, text.split())))[:MAX_TOLD] if text.startswith(_STEPS) else ""
+
+
+def _name_of(word: str) -> str:
+    """A word; of an address what stands last in its path."""
+    _, sign, rest = word.partition("://")
+    return rest.partition("?")[0].partition("#")[0].partition("/")[2].rpartition("/")[2] if sign else word
+
+
 def find_reason(output: str) -> str:
     """What pip gives as the reason, in one line."""
+    output = cut(output)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     reasons = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
     reason = " ".join(reasons or lines[-3:]) or "pip gave no reason"
-    built = _BUILD_OUTPUT.search(output)
-    if built is not None:
+    said, closed, _ = output.partition(_QUOTE)[2].partition(_UNQUOTE)
+    if closed:
         collected = [line.split()[1] for line in lines if line.startswith("Collecting ") and len(line.split()) > 1]
-        said = " | ".join(line.strip() for line in built.group(1).strip().splitlines()[-LAST_WORDS:])
+        said = " | ".join(line.strip() for line in said.strip().splitlines()[-LAST_WORDS:])
         reason = f"{collected[-1] if collected else 'a package'} could not be built: {said}"
     if "Retrying (Retry(" in output:
         reason = f"the package index could not be reached. {reason}"
     return reason[:MAX_REASON].rstrip(".")
+
+
+def redact(text: str, variables: Mapping[str, str]) -> str:
+    """Without the logins of the variables that configure pip; pip hides its own, and what it builds does not."""
+    for value in variables.values():
+        for address in value.split():
+            login = address.partition("://")[2].rpartition("@")[0]
+            text = text.replace(login, "****") if login else text
+    return text
 
 
 def _follow(process: subprocess.Popen[bytes], tell: Tell) -> str:
@@ -205,8 +238,8 @@ def _follow(process: subprocess.Popen[bytes], tell: Tell) -> str:
         for raw in iter(lambda: stream.readline(MAX_LINE), b""):
             line = raw.decode("utf-8", "replace").rstrip()
             last.append(line)
-            if _STEPS.fullmatch(line):
-                tell(" ".join(line.split())[:MAX_TOLD])
+            if step := find_step(line):
+                tell(step)
     return "\n".join(last)
 
 

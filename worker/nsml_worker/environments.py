@@ -172,7 +172,9 @@ class Environments:
         finally:
             _remove(site.scratch)
             _remove(site.scratch.with_suffix(".root"))
-        size = measure_folder(str(folder))
+        size = int(
+            min(measure_folder(str(folder)), self._budget)
+        )  # one that cannot be measured takes the place of all others
         log.info("environment_made", name=name, size=size, seconds=round(time.monotonic() - began, 1))
         with self._lock:
             self._write(name, folder, interpreter, size)

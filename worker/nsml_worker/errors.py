@@ -2,8 +2,11 @@
 
 NsmlWorkerError
 ├── SettingsInvalid       the worker's own environment is not usable; it does not start
+├── BrokerAway            the queue does not answer; it does not start
+├── NodeTooBusy           how boxes can be sealed here could not be found out in time; it does not start
+├── BoxUnreadable         a box's record is there and not to be read: the box is left alone
 ├── ServerError
-│   ├── ServerAway        not reachable, or its own fault (5xx): tried again
+│   ├── ServerAway        not reachable, its own fault (5xx), or somebody else answers in its place: tried again
 │   ├── ServerRefused     an answer that trying again does not change
 │   │   └── StreamGap     bytes before ours are missing on the server
 │   └── AttemptOver       this attempt no longer counts; its box goes away
@@ -40,12 +43,24 @@ class SettingsInvalid(NsmlWorkerError):
     exit_code = 2
 
 
+class BrokerAway(NsmlWorkerError):
+    """The broker that carries this node's queue does not answer."""
+
+
+class NodeTooBusy(NsmlWorkerError):
+    """A trial that takes a fraction of a second had no end after minutes, which says nothing about what was tried."""
+
+
+class BoxUnreadable(NsmlWorkerError):
+    """The record of a box on disk cannot be read or is not understood."""
+
+
 class ServerError(NsmlWorkerError):
     """The server did not do what it was asked."""
 
 
 class ServerAway(ServerError):
-    """The server cannot be reached or answers with a fault of its own."""
+    """The server cannot be reached, answers with a fault of its own, or something on the way answers for it."""
 
 
 class ServerRefused(ServerError):

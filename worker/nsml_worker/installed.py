@@ -19,7 +19,7 @@ _SAME = (frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-gpu"}),)
 
 
 def find_missing(requirements: Iterable[str], python: Description) -> tuple[str, ...]:
-    """Those that pip would have to do something about; one with extras always counts as such."""
+    """Those that pip would have to do something about; one with extras or an address always counts as such."""
     return find_unmet(
         requirements,
         lambda: list_versions(python.sites, times_of(python.sites)),
@@ -42,7 +42,7 @@ def find_unmet(
         if requirement.marker is not None and not requirement.marker.evaluate(dict(markers)):
             continue
         versions = list_installed() if versions is None else versions
-        if requirement.extras or not _is_met(requirement, versions):
+        if requirement.extras or requirement.url or not _is_met(requirement, versions):
             missing.append(text)
     return tuple(missing)
 

@@ -19,11 +19,12 @@ from typing import Any
 
 import httpx2
 
-from nsml_worker.calls import Calls, read_object
+from nsml_worker.calls import Calls
 from nsml_worker.errors import AttemptOver, NsmlWorkerError, SettingsInvalid
 from nsml_worker.server_api import TIMEOUT
 
 DATA = "nsml-worker"
+NO_QUEUE = "none://"  # of a machine that is to be told nothing any more
 _FILE, _TOKEN_FILE = "node.json", "node-token"
 
 
@@ -44,14 +45,14 @@ class Door:
     def join(self, token: str, name: str) -> dict[str, Any]:
         """{"node", "token", "broker_url"}; waits for the server. Raises SettingsInvalid with its reason when it says no."""
         try:
-            return read_object(self._calls(token).post("/nodes", json={"name": name}))
+            return self._calls(token).post("/nodes", json={"name": name})
         except AttemptOver as error:
             raise SettingsInvalid(f"{error} Make a new join token on the platform: `nsmlctl node add`.") from error
 
     def ask(self, token: str, name: str, *, patient: bool = True) -> dict[str, Any]:
         """{"node", "broker_url", "alive"}. Raises AttemptOver when the node was removed."""
         calls, path = self._calls(token), f"/nodes/{name}"
-        return read_object(calls.get(path) if patient else calls.once("GET", path))
+        return calls.get(path) if patient else calls.once("GET", path)
 
     def _calls(self, token: str) -> Calls:
         return Calls(self._client, token, self._stop)
@@ -97,7 +98,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return error.exit_code
     from nsml_worker.__main__ import serve  # a check, which is done all the time, does without the rest of the worker
 
-    return serve({**os.environ, **environment})
+    return serve(complete(os.environ, environment))
+
+
+def complete(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """All variables of the worker. A platform that machines join may be open to strangers: unless somebody has chosen how
+    programs run here, an engine that is here is used, or the worker does not start.
+    """
+    return {**environment, "NSML_RUNNER": environment.get("NSML_RUNNER") or "engine", **own}
 
 
 def read_options(words: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:
@@ -128,12 +136,34 @@ def enter(folder: NodeFolder, options: argparse.Namespace) -> dict[str, str]:
         raise SettingsInvalid(f"{folder.data} belongs to no platform yet; say which: --server URL --join TOKEN.")
     with _connect(url) as client:
         door = Door(client, threading.Event())
-        answer = _return(folder, door, known) or _join(folder, door, url, options)
+        answer = _return(folder, door, known)
+        if answer is None and not options.join:
+            # Another platform's server does not know us either: then ours may still wait for them.
+            if known is not None and known.server_url == url and folder.read_token():
+                end_boxes(complete(os.environ, _describe(folder, url, known.node, NO_QUEUE)))
+            raise SettingsInvalid(
+                f"{url} does not know this machine; make a token there with `nsmlctl node add`: --join TOKEN."
+            )
+        answer = answer or _join(folder, door, url, options)
+    return _describe(folder, url, str(answer["node"]), str(answer["broker_url"]))
+
+
+def end_boxes(environment: Mapping[str, str]) -> None:
+    """End the programs of a machine that is no node any more: nobody waits for them, and nobody else would ever."""
+    from nsml_worker.bootstrap import has_boxes, make_agent
+    from nsml_worker.settings import Settings
+
+    settings = Settings.read(environment)
+    if has_boxes(settings.data):
+        make_agent(settings).end_all()
+
+
+def _describe(folder: NodeFolder, url: str, node: str, broker_url: str) -> dict[str, str]:
     return {
         "NSML_SERVER_URL": url,
-        "NSML_NODE": str(answer["node"]),
+        "NSML_NODE": node,
         "NSML_NODE_TOKEN_FILE": str(folder.token_file),
-        "NSML_BROKER_URL": str(answer["broker_url"]),
+        "NSML_BROKER_URL": broker_url,
         "NSML_WORKER_DATA": str(folder.data),
     }
 
@@ -160,10 +190,6 @@ def _return(folder: NodeFolder, door: Door, known: Membership | None) -> dict[st
 
 
 def _join(folder: NodeFolder, door: Door, url: str, options: argparse.Namespace) -> dict[str, Any]:
-    if not options.join:
-        raise SettingsInvalid(
-            f"{url} does not know this machine; make a token there with `nsmlctl node add`: --join TOKEN."
-        )
     answer = door.join(options.join, options.name)
     folder.write(Membership(url, str(answer["node"])), str(answer["token"]))
     return answer

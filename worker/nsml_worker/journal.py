@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from nsml import _contract as sdk
+from nsml_worker.plain_json import read_plain
 from nsml_worker.streaming import CHUNK, MAX_JOURNAL, Watch
 
 _WANTED = (sdk.SAVE, sdk.PAUSED, sdk.ERROR)
@@ -31,11 +31,11 @@ class JournalReader:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """A line of interest, or None."""
+    """A line of interest that can be told to the server, or None."""
     if len(line) > sdk.MAX_LINE or not any(mark in line for mark in _MARKS):
         return None  # reports are many; only the server reads them
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = read_plain(line)
+    except ValueError:
         return None
     return value if isinstance(value, dict) and value.get(sdk.KIND) in _WANTED else None

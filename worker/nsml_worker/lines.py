@@ -16,25 +16,30 @@ from typing import Any
 
 from nsml_worker import untrusted
 from nsml_worker.box import Box
+from nsml_worker.plain_json import read_plain
 
 _CHUNK = 65536
+_WAITING = 128  # connections: all processes of a program may ask at the same moment
 _PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def listen(box: Box, name: str) -> socket.socket:
-    """A listening socket HOME/name that the box's program may connect to; one that was left behind is replaced.
+    """A listening socket HOME/name that the box's program may connect to. It takes the place of one that was left behind in
+    one step: a program that looks for it finds the one or the other.
 
     Raises:
         OSError: HOME takes no socket there.
     """
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    coming = f".{name}"
     try:
         with untrusted.open_folder(box.home) as folder:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder)
-            server.bind(f"/proc/self/fd/{folder}/{name}")
-            _give(folder, name, box.app.stat().st_uid)
-        server.listen(8)
+                os.unlink(coming, dir_fd=folder)
+            server.bind(f"/proc/self/fd/{folder}/{coming}")
+            _give(folder, coming, box.app.stat().st_uid)
+            server.listen(_WAITING)
+            os.rename(coming, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         server.close()
         raise
@@ -70,7 +75,7 @@ def read_line(connection: socket.socket, limit: int, seconds: float) -> dict[str
 
     Raises:
         TimeoutError: its line was not whole after so many seconds, however slowly it came.
-        ValueError: it is longer than `limit` bytes, or no JSON object.
+        ValueError: it is longer than `limit` bytes, or no JSON object that can be told further.
         OSError: the other side left.
     """
     data, end = bytearray(), time.monotonic() + seconds
@@ -85,10 +90,7 @@ def read_line(connection: socket.socket, limit: int, seconds: float) -> dict[str
             raise ValueError(f"the line is longer than {limit:,} bytes")
         if not piece:
             raise ConnectionError("the other side left before the line ended")
-    try:
-        value = json.loads(data)
-    except RecursionError as error:
-        raise ValueError("the line is nested too deep") from error
+    value = read_plain(data)
     if not isinstance(value, dict):
         raise ValueError("the line holds no object")
     return value

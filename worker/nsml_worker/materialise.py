@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+import structlog
 from blake3 import blake3
 
 from nsml_worker import packs
 from nsml_worker.contract import FileEntry, Tree
 from nsml_worker.errors import BlobMismatch, UnsafePath
 from nsml_worker.server_api import RunApi
+
+DISK_SHARE = 5  # without a budget a cache may take one such part of its disk
+LOW_WATER = 0.9  # of the budget is left, so that not every blob that comes has another one go
+
+log = structlog.get_logger()
 
 
 class Blobs(Protocol):
@@ -25,11 +35,22 @@ class Blobs(Protocol):
 
 
 class BlobCache:
-    """A folder of blobs that outlives boxes. Only the worker's user can look into it."""
+    """A folder of blobs that outlives boxes. Only the worker's user can look into it. Any thread may call it.
 
-    def __init__(self, folder: Path) -> None:
+    A blob that is laid out somewhere has a second name there, and stays. Of the others the longest unused go when there are too
+    many; when a blob was used last, its time of access says.
+    """
+
+    def __init__(self, folder: Path, budget: int | None = None) -> None:
+        """`budget`: bytes of disk; None for a part of what the disk has. What an earlier worker left unfinished goes."""
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._budget = shutil.disk_usage(folder).total // DISK_SHARE if budget is None else budget
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()  # hashes of blobs that are about to be laid out
+        self._size: int | None = None  # bytes; None before the first look
+        for unfinished in folder.glob("*/.*"):
+            unfinished.unlink(missing_ok=True)
 
     def path(self, entry: FileEntry) -> Path:
         """Where a blob is, or would be."""
@@ -37,10 +58,27 @@ class BlobCache:
             raise UnsafePath(f"The hash of {entry.path!r} is not one; the server sent a broken tree.")
         return self._folder / entry.hash[:2] / entry.hash
 
+    @contextlib.contextmanager
+    def holding(self, trees: Iterable[Tree]) -> Iterator[list[FileEntry]]:
+        """`missing`, with the promise that what is here, or comes, stays until it was laid out."""
+        trees = tuple(trees)
+        held = Counter({entry.hash for tree in trees for entry in tree.files})
+        with self._lock:
+            self._held += held
+        try:
+            yield self.missing(trees)
+        finally:
+            with self._lock:
+                self._held -= held
+                try:
+                    self._evict()
+                except OSError:  # whoever holds blobs has them
+                    log.exception("blobs_not_dropped")
+
     def missing(self, trees: Iterable[Tree]) -> list[FileEntry]:
         """One entry for each blob that is not here. A blob of another size was cut off by a crash and counts as missing."""
         wanted = {entry.hash: entry for tree in trees for entry in tree.files}
-        return [entry for entry in wanted.values() if _size(self.path(entry)) != entry.size]
+        return [entry for entry in wanted.values() if _touch(self.path(entry)) != entry.size]
 
     def fetch(self, api: RunApi, entries: list[FileEntry]) -> None:
         """Get blobs from the server.
@@ -75,6 +113,25 @@ class BlobCache:
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)
+        with self._lock:
+            self._size = None if self._size is None else self._size + entry.size
+
+    def _evict(self) -> None:
+        """Let the longest unused go when the budget is passed. The lock is held."""
+        if self._size is not None and self._size <= self._budget:
+            return
+        found = [(path, path.stat()) for path in self._folder.glob("*/[!.]*")]
+        self._size = sum(stat.st_size for _, stat in found)
+        if self._size <= self._budget:
+            return
+        before = self._size
+        for path, stat in sorted(found, key=lambda one: one[1].st_atime_ns):
+            if self._size <= self._budget * LOW_WATER:
+                break
+            if stat.st_nlink == 1 and path.name not in self._held:
+                path.unlink(missing_ok=True)
+                self._size -= stat.st_size
+        log.info("blobs_dropped", size=before - self._size, kept=self._size)
 
 
 def lay_out(tree: Tree, folder: Path, blobs: Blobs, *, writable: bool = False, uid: int | None = None) -> None:
@@ -137,8 +194,11 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _size(path: Path) -> int:
+def _touch(path: Path) -> int:
+    """A blob's size, -1 when it is not here; and it counts as used now."""
     try:
-        return path.stat().st_size
+        stat = path.stat()
+        os.utime(path, ns=(time.time_ns(), stat.st_mtime_ns))
     except FileNotFoundError:
         return -1
+    return stat.st_size

@@ -14,7 +14,8 @@ from nsml_worker.contract import Capacity, Ended, EventKind, RunEvent, RunSpec, 
 from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
 from nsml_worker.server_api import RunApi
 
-SECONDS = 30.0  # how long a test waits for something before it fails
+SECONDS = 180.0  # how long a test waits for something before it fails
+MOST_FACTS = 1000  # in one request, as many as the real one takes
 LONGEST_POLL = 0.2  # seconds an empty answer is held back
 
 
@@ -31,6 +32,8 @@ class MemoryServer:
         self.is_node_removed = False
         self.hellos: list[list[BoxId]] = []
         self.farewells = 0
+        self.is_parted = False
+        self.afterthoughts = 0  # heartbeats after a goodbye: they would take it back
         self.capacity: Capacity | None = None  # as last told
         self.uses: dict[BoxId, Use] = {}
         self.checkpoints: dict[tuple[str | None, str], Tree] = {}  # by session and name
@@ -50,7 +53,11 @@ class MemoryServer:
 
     def hello(self, capacity: Capacity, boxes: list[BoxId]) -> dict[str, Any]:
         """See NodeApi."""
+        if self.is_node_removed:
+            self.notice()
+            raise AttemptOver("This machine is no part of the platform any more.")
         self.hellos.append(boxes)
+        self.is_parted = False
         self.capacity = capacity
         self.notice()
         return {"heartbeat": 0.05, "drop": _pairs(self.drops)}
@@ -59,6 +66,7 @@ class MemoryServer:
         self, boxes: list[BoxId], use: Mapping[BoxId, Use] | None = None, capacity: Capacity | None = None
     ) -> dict[str, Any]:
         """See NodeApi."""
+        self.afterthoughts += self.is_parted
         if self.is_node_removed:
             self.notice()
             raise AttemptOver("This machine is no part of the platform any more.")
@@ -88,6 +96,7 @@ class MemoryServer:
     def goodbye(self) -> None:
         """See NodeApi."""
         self.farewells += 1
+        self.is_parted = True
 
     def of_run(self, run_id: int, token: str, stop: threading.Event) -> RunApi:
         """See NodeApi."""
@@ -181,7 +190,11 @@ class MemoryRun:
         """See RunApi."""
         self.claim()
         held = self._server.events.setdefault(BoxId(self._run_id, attempt), [])
-        held += [event for event in events if event.seq > len(held)]
+        if len(events) > MOST_FACTS:
+            raise ServerRefused(f"These are {len(events)} facts; {MOST_FACTS} fit in one request.")
+        for event in events:
+            if event.seq == len(held) + 1:
+                held.append(event)
         self._server.notice()
         return len(held)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from nsml_worker import process_tree
-from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, open_box
+from nsml_worker.box import LOCK, PLAN, STARTED, Box, BoxId, find_boxes, remove_rest
 from nsml_worker.box_plan import FETCHED, Layout, make_plan
 from nsml_worker.box_users import find_free_user
 from nsml_worker.cancellation import Cancellation
@@ -159,15 +159,12 @@ class ProcessRunner:
         box.remove()
 
     def reattach(self) -> list[Box]:
-        """See Runner. A folder without a record is a box that was being removed."""
-        found = []
-        for folder in sorted(self._boxes.iterdir()):
-            box = open_box(folder)
-            if box is None:
-                log.warning("box_without_record", folder=folder.name)
-                continue
-            found.append(box)
-        return found
+        """See Runner. What is left of boxes that were being removed goes, and its user is free again."""
+        found = find_boxes(self._boxes)
+        for rest in found.rests:
+            remove_rest(self._boxes / str(rest))
+            log.info("rest_removed", box=str(rest))
+        return list(found.boxes)
 
     def close(self) -> None:
         """See Runner. The supervisors hold the boxes."""

@@ -13,6 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+DEEPEST = 200  # folders in one another: each takes a descriptor while what is below it is measured
+# As on the disks that boxes in containers have: room for so many files, and for one more with each so many bytes.
+FREE_ENTRIES, BYTES_PER_ENTRY = 8192, 16384
+UNKNOWN = float("inf")  # bytes below a folder that cannot be looked into
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -43,10 +48,7 @@ class Use:
 
     def share_memory(self, root: int) -> None:
         """Count pages that several processes share once: forked data loaders share what their parent read."""
-        try:
-            self.memory = sum(read_shared_size(pid) for pid in descendants(root))
-        except IndexError:  # one has ended, or may not be looked at: what was counted before stands
-            pass
+        self.memory = sum(read_shared_size(pid) for pid in descendants(root))
 
 
 def descendants(root: int) -> list[int]:
@@ -81,24 +83,42 @@ def read_pids(pid: int) -> list[int]:
 
 
 def read_shared_size(pid: int) -> int:
-    """Bytes of memory, each page divided by how many processes share it."""
-    return _find_numbers(f"/proc/{pid}/smaps_rollup", "Pss:")[0] * 1024
+    """Bytes of memory, each page divided by how many processes share it; undivided where the kernel does not tell that."""
+    shares = _find_numbers(f"/proc/{pid}/smaps_rollup", "Pss:")
+    if shares:
+        return shares[0] * 1024
+    try:
+        return int(read(f"/proc/{pid}/stat").rpartition(")")[2].split()[21]) * PAGE
+    except (OSError, ValueError, IndexError):  # it has ended meanwhile
+        return 0
 
 
-def measure_folder(folder: str) -> int:
-    """Bytes on disk below a folder. Links are not followed."""
-    total = 0
-    pending = [folder]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-        except OSError:  # it was removed meanwhile
-            continue
-    return total
+def measure_folder(folder: str) -> float:
+    """Bytes a folder takes, where many entries take room however small they are.
+
+    No link is followed, also none that takes a folder's place meanwhile. UNKNOWN where a folder is closed to us or lies too
+    deep: whoever hides what it writes has written too much.
+    """
+    try:
+        fd = os.open(folder, FOLDER)
+    except PermissionError:
+        return UNKNOWN
+    except OSError:
+        return 0
+    size, entries = _measure_below(fd, DEEPEST)
+    return max(size, (entries - FREE_ENTRIES) * BYTES_PER_ENTRY)
+
+
+def measure_unlinked(root: int, folders: list[str]) -> int:
+    """Bytes of files without a name on the file systems of `folders` that processes below `root` keep open or mapped."""
+    devices = {found.st_dev for found in map(_stat, folders) if found is not None}
+    held: dict[tuple[int, int], int] = {}
+    for pid in descendants(root):
+        for place in (f"/proc/{pid}/fd", f"/proc/{pid}/map_files"):
+            for found in _stat_each(place):
+                if found.st_nlink == 0 and found.st_dev in devices:
+                    held[found.st_dev, found.st_ino] = found.st_blocks * 512
+    return sum(held.values())
 
 
 def kill_tree(child: int, uid: int | None) -> None:
@@ -154,6 +174,50 @@ def _run_forked(action: Callable[[], None]) -> None:
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
+
+
+def _measure_below(fd: int, depth: int) -> tuple[float, int]:
+    """(bytes, entries) of an open folder, which is closed afterwards."""
+    size: float = 0
+    entries, below = 0, []
+    try:
+        with os.scandir(fd) as found:
+            for entry in found:
+                entries += 1
+                try:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                except OSError:  # it was removed meanwhile
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(entry.name)
+        for name in below:
+            try:
+                child = os.open(name, FOLDER, dir_fd=fd) if depth else -1
+            except PermissionError:
+                child = -1
+            except OSError:  # it was removed or replaced meanwhile
+                continue
+            more = (UNKNOWN, 0) if child < 0 else _measure_below(child, depth - 1)
+            size, entries = size + more[0], entries + more[1]
+    finally:
+        os.close(fd)
+    return size, entries
+
+
+def _stat_each(place: str) -> list[os.stat_result]:
+    """What the links of a folder of /proc lead to, as far as we may know."""
+    try:
+        found = [_stat(f"{place}/{name}") for name in os.listdir(place)]  # noqa: PTH208
+    except OSError:  # it has ended meanwhile
+        return []
+    return [one for one in found if one is not None]
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except OSError:  # it is gone, or for root alone
+        return None
 
 
 def _find_numbers(path: str, label: str) -> list[int]:

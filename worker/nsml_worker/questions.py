@@ -100,16 +100,18 @@ class Desk:
                     continue  # whoever asked has left, or asked nothing
                 except (AttemptOver, Leaving):
                     return
+                except Exception:  # nobody else would answer: the next program that asks would wait for half an hour
+                    log.exception("question_failed", box=str(self._box.id))
 
     def _fetch(self, session: str | None, name: str) -> str:
         """Lay a checkpoint out, once for the same files; the folder's name."""
         tree = self._api.find_checkpoint(None if session is None else session[:MAX_NAME], name[:MAX_NAME])
-        missing = self._cache.missing([tree])
-        if missing:
-            self._cache.fetch(self._api, missing)
         folder = self._box.fetched / name_of(tree)
-        if not folder.exists():
-            self._lay_out(tree, folder)
+        with self._cache.holding([tree]) as missing:
+            if missing:
+                self._cache.fetch(self._api, missing)
+            if not folder.exists():
+                self._lay_out(tree, folder)
         return folder.name
 
     def _lay_out(self, tree: Tree, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import threading
@@ -15,7 +16,7 @@ from nsml_worker import untrusted
 from nsml_worker.box import EVENTS, Box, Exit
 from nsml_worker.checkpoints import CheckpointSender
 from nsml_worker.contract import Collected, Ended, EndReason, EventKind, FileEntry, Output, RunKind, RunSpec, Tree
-from nsml_worker.errors import AttemptOver, EntryMissing, Leaving, OutputMissing, OutputTooLarge, RunFailed, ServerError
+from nsml_worker.errors import AttemptOver, EntryMissing, Leaving, OutputMissing, OutputTooLarge, RunFailed
 from nsml_worker.event_log import EventLog
 from nsml_worker.journal import JournalReader
 from nsml_worker.materialise import BlobCache
@@ -45,11 +46,16 @@ class Run:
         self._events = EventLog(box.folder / EVENTS, box.spec.attempt, api)
         self._stopping = threading.Event()
         self._abandoned = False
+        self._watching = threading.Lock()
         self._watch: Watch | None = None
         self._error: dict[str, Any] | None = None
 
     def go(self) -> None:
-        """Everything that is left to do. Returns with the box gone, or left to another worker."""
+        """Everything that is left to do. Returns with the box gone, or left to another worker.
+
+        What it raises (the server refuses the end, the disk is full, the engine is away) has left the box as it was: it may be
+        called again.
+        """
         try:
             self._finish()
         except Leaving:
@@ -60,9 +66,6 @@ class Run:
         except AttemptOver as error:
             log.info("attempt_over", box=str(self.box.id), said=str(error))
             self._kill()
-        except ServerError:  # keep what we have: the server decides about it when it is next told that the box is there
-            log.exception("end_refused", box=str(self.box.id))
-            return
         self._runner.clean(self.box)
 
     def stop(self) -> None:
@@ -79,11 +82,14 @@ class Run:
     def leave(self) -> None:
         """Stop following; the box goes on."""
         self._halt.set()
-        if self._watch is not None:
-            self._watch.wake()
+        with self._watching:
+            if self._watch is not None:
+                self._watch.wake()
 
     def _finish(self) -> None:
         """Bring the box to its end and tell it. What was told stays on disk until the server has it."""
+        if self._abandoned:
+            raise Leaving("The attempt was given up.")
         if not self._events.has(EventKind.ENDED):
             self._events.note(EventKind.ENDED, self._find_end().to_dict())
         self._events.tell()
@@ -91,8 +97,6 @@ class Run:
     def _find_end(self) -> Ended:
         """How it ended; when that is our fault, so it says."""
         try:
-            if self._abandoned:
-                raise Leaving("The attempt was given up.")
             if not self.box.was_launched:
                 self._prepare()
                 if self._stopping.is_set():
@@ -121,27 +125,33 @@ class Run:
         spec = self.box.spec
         check_entry(spec)
         self._events.note(EventKind.PREPARING, {"text": "Preparing the box"})
-        missing = self._cache.missing(mount.tree for mount in spec.mounts)
-        if missing:
-            size = sum(entry.size for entry in missing)
-            self._events.tell(EventKind.PREPARING, {"text": f"Fetching {len(missing)} files, {size:,} bytes"})
-            self._cache.fetch(self._api, missing)
-        self._runner.prepare(self.box, self._cache, self._tell_preparing)
+        with self._cache.holding(mount.tree for mount in spec.mounts) as missing:
+            if missing:
+                size = sum(entry.size for entry in missing)
+                self._events.tell(EventKind.PREPARING, {"text": f"Fetching {len(missing)} files, {size:,} bytes"})
+                self._cache.fetch(self._api, missing)
+            self._runner.prepare(self.box, self._cache, self._tell_preparing)
 
     def _tell_preparing(self, text: str) -> None:
         self._events.tell(EventKind.PREPARING, {"text": text})
 
     def _follow(self) -> Exit:
         """Send what the box writes until it ends, and all of it."""
-        self._watch = watch = self._runner.watch(self.box)
+        watch = self._runner.watch(self.box)
+        self._expose(watch)
         try:
             is_new = not self._events.has(EventKind.STARTED)
             if is_new:
                 self._tell_started(watch)
             return self._pump(watch, is_new)
         finally:
-            self._watch = None
+            self._expose(None)
             watch.close()
+
+    def _expose(self, watch: Watch | None) -> None:
+        """What other threads may wake. Once it is taken back none of them holds it any more."""
+        with self._watching:
+            self._watch = watch
 
     def _tell_started(self, watch: Watch) -> None:
         """Most scorings are over in no time: their end then takes the news along."""
@@ -155,19 +165,18 @@ class Run:
     def _pump(self, watch: Watch, is_new: bool) -> Exit:
         senders = [make(self._api, watch, self.box, is_new=is_new) for make in (log_sender, journal_sender)]
         journal = JournalReader(watch)
-        checkpoints = CheckpointSender(self._api, self.box.home, self._events)
-        while True:
-            end = watch.exit()  # before reading: when it has ended, what is read below is all
-            for sender in senders:
-                sender.pump()
-            for line in journal.read():
-                self._heed(line, checkpoints)
-            if end is not None:
-                checkpoints.finish()
-                return end
-            if self._halt.is_set():
-                raise Leaving("The worker leaves.")
-            watch.wait()
+        with CheckpointSender(self._api, self.box.home, self._events) as checkpoints:
+            while True:
+                end = watch.exit()  # before reading: when it has ended, what is read below is all
+                for sender in senders:
+                    sender.pump()
+                for line in journal.read():
+                    self._heed(line, checkpoints)
+                if end is not None:
+                    return end
+                if self._halt.is_set():
+                    raise Leaving("The worker leaves.")
+                watch.wait()
 
     def _heed(self, line: dict[str, Any], checkpoints: CheckpointSender) -> None:
         """Act on a line of the journal."""
@@ -215,10 +224,9 @@ class Run:
         if not self.box.was_launched:
             return
         self._runner.stop(self.box, at_once=True)
-        watch = self._runner.watch(self.box)
-        while watch.exit() is None:
-            watch.wait()
-        watch.close()
+        with contextlib.closing(self._runner.watch(self.box)) as watch:
+            while not watch.has_ended():
+                watch.wait()
 
 
 def check_entry(spec: RunSpec) -> None:

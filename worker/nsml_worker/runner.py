@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from nsml_worker.box import EXIT, LOG, PLAN, STARTED, Box, BoxId, open_box
+from nsml_worker.box import EXIT, LOG, PLAN, STARTED, Box, BoxId, find_boxes
 from nsml_worker.contract import Capacity, EndReason, RunSpec
 from nsml_worker.fields import write_fields
 from nsml_worker.gauge import Spent
@@ -154,8 +154,7 @@ class MemoryRunner:
 
     def reattach(self) -> list[Box]:
         """See Runner."""
-        found = (open_box(folder) for folder in sorted(self._boxes.glob("*-*")))
-        return [box for box in found if box is not None]
+        return list(find_boxes(self._boxes).boxes) if self._boxes.exists() else []
 
     def close(self) -> None:
         """See Runner. Nothing here takes long."""

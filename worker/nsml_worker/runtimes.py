@@ -2,7 +2,7 @@
 
 default      the Python this worker runs in
 tf1-on-2     the same, where it has TensorFlow 2: programs for TensorFlow 1 meet its v1 mode, see box_tensorflow
-NAME         <folder>/NAME/bin/python, as `make runtimes` makes them: tf1, tf1.5, keras2, torch1, or an operator's own
+NAME         <folder>/NAME/bin/python, as `make runtimes` makes them: tf1, tf1.5, keras2, torch1, torch1.1, or an operator's own
 """
 
 from __future__ import annotations

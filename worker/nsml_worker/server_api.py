@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 import httpx2
 
 from nsml_worker.box import BoxId
-from nsml_worker.calls import Calls, read_object
+from nsml_worker.calls import Calls
 from nsml_worker.contract import Capacity, Environment, RunEvent, RunSpec, Tree, Use
 
 TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
@@ -103,7 +103,7 @@ class HttpNode:
     def hello(self, capacity: Capacity, boxes: list[BoxId]) -> dict[str, Any]:
         """See NodeApi."""
         body = {"capacity": capacity.to_dict(), "boxes": _pairs(boxes)}
-        return read_object(self._calls.post(f"{self._path}/hello", json=body))
+        return self._calls.post(f"{self._path}/hello", json=body)
 
     def heartbeat(
         self, boxes: list[BoxId], use: Mapping[BoxId, Use] | None = None, capacity: Capacity | None = None
@@ -113,12 +113,11 @@ class HttpNode:
         body["use"] = {str(box.run_id): used.to_dict() for box, used in (use or {}).items()}
         if capacity is not None:
             body["capacity"] = capacity.to_dict()
-        return read_object(self._calls.once("POST", f"{self._path}/heartbeat", json=body))
+        return self._calls.once("POST", f"{self._path}/heartbeat", json=body)
 
     def fetch_questions(self, wait: float) -> list[dict[str, Any]]:
         """See NodeApi."""
-        answer = self._calls.once("GET", f"{self._path}/questions", params={"wait": wait})
-        return list(read_object(answer)["questions"])
+        return list(self._calls.once("GET", f"{self._path}/questions", params={"wait": wait})["questions"])
 
     def answer_question(self, number: int, said: dict[str, Any]) -> None:
         """See NodeApi."""
@@ -126,7 +125,7 @@ class HttpNode:
 
     def fetch_wanted(self) -> list[Environment]:
         """What this node may make ready while nobody waits, the likeliest first. Raises ServerAway: it is not tried again."""
-        answer = read_object(self._calls.once("GET", f"{self._path}/wanted"))
+        answer = self._calls.once("GET", f"{self._path}/wanted")
         return [Environment.from_dict(one) for one in answer["environments"]]
 
     def goodbye(self) -> None:
@@ -151,7 +150,7 @@ class HttpRun:
 
     def claim(self) -> RunSpec:
         """See RunApi."""
-        return RunSpec.from_dict(read_object(self._calls.post(f"{self._path}/claim", json={})))
+        return RunSpec.from_dict(self._calls.post(f"{self._path}/claim", json={}))
 
     def fetch_blob(self, name: str) -> Iterator[bytes]:
         """See RunApi. A transfer that breaks off begins anew with the next call of the run."""
@@ -159,11 +158,11 @@ class HttpRun:
 
     def fetch_pack(self, names: list[str]) -> bytes:
         """See RunApi."""
-        return self._calls.post(f"{self._path}/blobs/fetch", json={"hashes": names}).content
+        return self._calls.fetch(f"{self._path}/blobs/fetch", {"hashes": names})
 
     def find_missing(self, names: list[str]) -> set[str]:
         """See RunApi."""
-        return set(read_object(self._calls.post(f"{self._path}/blobs/missing", json={"hashes": names}))["missing"])
+        return set(self._calls.post(f"{self._path}/blobs/missing", json={"hashes": names})["missing"])
 
     def put_blob(self, name: str, content: BinaryIO, size: int) -> None:
         """See RunApi."""
@@ -176,17 +175,17 @@ class HttpRun:
     def find_checkpoint(self, session: str | None, name: str) -> Tree:
         """See RunApi."""
         params = {"name": name} if session is None else {"name": name, "session": session}
-        return Tree.from_dict(read_object(self._calls.get(f"{self._path}/checkpoint", params=params)))
+        return Tree.from_dict(self._calls.get(f"{self._path}/checkpoint", params=params))
 
     def append(self, stream: str, offset: int, data: bytes) -> int:
         """See RunApi."""
         answer = self._calls.post(f"{self._path}/streams/{stream}", params={"offset": offset}, content=data)
-        return int(read_object(answer)["size"])
+        return int(answer["size"])
 
     def tell(self, attempt: int, events: list[RunEvent]) -> int:
         """See RunApi."""
         body = {"attempt": attempt, "events": [event.to_dict() for event in events]}
-        return int(read_object(self._calls.post(f"{self._path}/events", json=body))["accepted"])
+        return int(self._calls.post(f"{self._path}/events", json=body)["accepted"])
 
 
 def _pairs(boxes: list[BoxId]) -> list[list[int]]:

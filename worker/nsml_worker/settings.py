@@ -12,7 +12,8 @@ from nsml_worker.errors import SettingsInvalid
 PIP_VARIABLES = re.compile(
     r"PIP_\w+|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
 )
-RUNNERS = ("auto", "docker", "process")
+_LOGIN = re.compile(r"://[^/\s@]*@")
+RUNNERS = ("auto", "engine", "docker", "process")
 CONFINEMENTS = ("auto", "bubblewrap", "namespace", "user", "none")
 
 
@@ -24,7 +25,8 @@ class DockerSettings:
     #: NSML_BOX_NETWORKS: with commas, the engine's networks that a competition's trainings may have; nothing else ever has one
     box_networks: tuple[str, ...] = ()
     build_network: str = "bridge"  #: NSML_BUILD_NETWORK: of the boxes in which pip and apt install
-    box_disk: int = 20 * 2**30  #: NSML_BOX_DISK: bytes a box may write for which the server names no limit
+    #: NSML_BOX_DISK: bytes a box may write for which the server names no limit; without it a box's share of what is free
+    box_disk: int | None = None
     image_prefix: str = "nsmlctl/"  #: NSML_IMAGE_PREFIX: what stands before the names of the platform's runtime images
     image_tag: str = "latest"  #: NSML_IMAGE_TAG: and behind them
     image_bytes: int = 100 * 2**30  #: NSML_IMAGE_BYTES: disk for images that were pulled or built here
@@ -43,7 +45,7 @@ class DockerSettings:
             oci_runtime=environment.get("NSML_DOCKER_RUNTIME") or None,
             box_networks=tuple(environment.get("NSML_BOX_NETWORKS", "").replace(",", " ").split()),
             build_network=environment.get("NSML_BUILD_NETWORK") or cls.build_network,
-            box_disk=_read_bytes(environment, "NSML_BOX_DISK", cls.box_disk),
+            box_disk=_read_bytes(environment, "NSML_BOX_DISK", 0) or None,
             image_prefix=environment.get("NSML_IMAGE_PREFIX", cls.image_prefix),
             image_tag=environment.get("NSML_IMAGE_TAG") or cls.image_tag,
             image_bytes=_read_bytes(environment, "NSML_IMAGE_BYTES", cls.image_bytes),
@@ -64,8 +66,15 @@ class Settings:
     confinement: str = "auto"  #: NSML_CONFINEMENT: auto takes the strongest that works here
     #: PIP_… and the variables of proxies and certificates: what pip needs to reach its index
     pip: Mapping[str, str] = field(default_factory=dict)
+    #: those that hold a login: what pip installs is strangers' code, and would read them. NSML_BUILD_SECRETS=1: none are kept
+    kept_from_pip: tuple[str, ...] = ()
     environment_bytes: int = 20 * 2**30  #: NSML_ENVIRONMENT_BYTES: disk for installed packages that no box uses
-    runner: str = "auto"  #: NSML_RUNNER: docker, process, or auto: docker where an engine and the default image are
+    cache_bytes: int | None = (
+        None  #: NSML_CACHE_BYTES: disk for copies of datasets and code; without it a fifth of the disk
+    )
+    #: NSML_RUNNER: docker; process; engine: docker where an engine answers, and then nothing else; auto: docker where an engine
+    #: and the default image are
+    runner: str = "auto"
     docker: DockerSettings = field(default_factory=DockerSettings)
     gpus: str = ""  #: NSML_NODE_GPUS: a JSON list of the node's GPUs; empty: those that NVML finds
     #: NSML_RUNTIMES: the folder of other Pythons that programs may name, NAME/bin/python each; empty: none
@@ -84,6 +93,7 @@ class Settings:
         confinement = environment.get("NSML_CONFINEMENT", "auto")
         if confinement not in CONFINEMENTS:
             raise SettingsInvalid(f"NSML_CONFINEMENT is {confinement!r}; set it to one of {', '.join(CONFINEMENTS)}.")
+        kept = () if environment.get("NSML_BUILD_SECRETS") == "1" else find_logins(environment)
         return cls(
             server_url=_require(environment, "NSML_SERVER_URL").rstrip("/"),
             node=_require(environment, "NSML_NODE"),
@@ -91,13 +101,32 @@ class Settings:
             broker_url=_require(environment, "NSML_BROKER_URL"),
             data=Path(_require(environment, "NSML_WORKER_DATA")).absolute(),
             confinement=confinement,
-            pip={name: value for name, value in environment.items() if PIP_VARIABLES.fullmatch(name)},
+            pip={name: environment[name] for name in environment if PIP_VARIABLES.fullmatch(name) and name not in kept},
+            kept_from_pip=kept,
             environment_bytes=_read_bytes(environment, "NSML_ENVIRONMENT_BYTES", cls.environment_bytes),
+            cache_bytes=_read_bytes(environment, "NSML_CACHE_BYTES", 0) or None,
             runner=runner,
             docker=DockerSettings.read(environment),
             gpus=environment.get("NSML_NODE_GPUS", ""),
             runtimes=Path(environment["NSML_RUNTIMES"]).absolute() if environment.get("NSML_RUNTIMES") else None,
         )
+
+
+def find_logins(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that configure pip and hold a login of the operator's."""
+    return tuple(
+        name for name, value in environment.items() if PIP_VARIABLES.fullmatch(name) and holds_login(name, value)
+    )
+
+
+def holds_login(name: str, value: str) -> bool:
+    """Whether who reads a variable of pip, or the file it names, can go to an index or through a proxy as the operator."""
+    if name == "PIP_CONFIG_FILE":
+        try:
+            value = Path(value).read_text(errors="replace")
+        except OSError:  # pip cannot read it either
+            return False
+    return name == "PIP_CLIENT_CERT" or _LOGIN.search(value) is not None
 
 
 def _require(environment: Mapping[str, str], name: str) -> str:

@@ -29,19 +29,28 @@ class Watch:
     """What happens in one box. `wait` sleeps until something may have; the rest looks."""
 
     def __init__(self, box: Box, supervisor: int | None, is_alive: Callable[[], bool]) -> None:
-        """`supervisor` is a process id of which the end is noticed too; `is_alive` tells whether the box goes on."""
+        """`supervisor` is a process id of which the end is noticed too; `is_alive` tells whether the box goes on.
+
+        What the program wrote may be missing: the disk of a box that has ended need not be there any more.
+        """
         self._box = box
         self._is_alive = is_alive
-        self._inotify = INotify()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._pidfd = _open_process(supervisor)
         self._files: dict[str, int] = {}
         self._poller = select.poll()
-        for fd in (self._inotify.fileno(), self._wake, self._pidfd):
-            if fd is not None:
-                self._poller.register(fd, select.POLLIN)
-        for folder in {box.folder, box.home, box.keep}:
-            self._inotify.add_watch(folder, _SEEN | flags.ONLYDIR | flags.DONT_FOLLOW)
+        with contextlib.ExitStack() as opened:
+            self._inotify = opened.enter_context(contextlib.closing(INotify()))
+            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            opened.callback(os.close, self._wake)
+            pidfd = _open_process(supervisor)
+            if pidfd is not None:
+                opened.callback(os.close, pidfd)
+                self._poller.register(pidfd, select.POLLIN)
+            self._poller.register(self._inotify.fileno(), select.POLLIN)
+            self._poller.register(self._wake, select.POLLIN)
+            for folder in {box.folder, box.home, box.keep}:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    self._inotify.add_watch(folder, _SEEN | flags.ONLYDIR | flags.DONT_FOLLOW)
+            self._opened = opened.pop_all()
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when something changed, when woken, or after `timeout` seconds."""
@@ -62,6 +71,7 @@ class Watch:
                 fd = untrusted.open_path(self._box.keep if name == LOG else self._box.home, name)
             except OSError:
                 return b""
+            self._opened.callback(os.close, fd)
             self._files[name] = fd
         return os.pread(fd, limit, position)
 
@@ -73,12 +83,14 @@ class Watch:
             return Exit(cause=EndReason.BOX_LOST, detail="The box vanished while nobody looked.")
         return found
 
+    def has_ended(self) -> bool:
+        """Whether nothing of it goes on, even where nobody can tell how it ended."""
+        alive = self._is_alive()
+        return self._box.has_ended or not alive
+
     def close(self) -> None:
         """Let go of all descriptors."""
-        self._inotify.close()
-        for fd in (self._wake, self._pidfd, *self._files.values()):
-            if fd is not None:
-                os.close(fd)
+        self._opened.close()
 
 
 class StreamSender:
@@ -109,8 +121,9 @@ class StreamSender:
         if self._position is None:
             self._position = self._find_position()
         while data := self._watch.read(self._name, self._position, self._room()):
+            end = self._position + len(data)
             self._position = self._append(self._position, data)
-            if len(data) < CHUNK:
+            if self._position == end and len(data) < CHUNK:
                 return
 
     def _find_position(self) -> int:

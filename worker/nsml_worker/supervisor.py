@@ -20,6 +20,7 @@ import time
 
 from nsml_worker import process_tree
 from nsml_worker.fields import read_fields, write_fields
+from nsml_worker.output_log import Log
 from nsml_worker.supervisor_plan import Plan
 
 LOCK_FD = 0  # locked as long as this process lives; holds its process id
@@ -42,8 +43,9 @@ def main(folder: str) -> None:
     box = Box(Plan(read_fields("plan")))
     try:
         box.run()
-    except OSError as error:
-        box.cause, box.detail = "node_error", f"The box could not be started: {error}."
+    except Exception as error:
+        failed = "watched any more, so its program was ended" if box.launched else "started"
+        box.cause, box.detail = "node_error", f"The box could not be {failed}: {error}."
     box.write_exit()
     os._exit(0)  # nothing is left to do, and to leave in order takes longer
 
@@ -67,10 +69,18 @@ class Box:
         self.disk_at = self.begin + DISK_LOOK
 
     def run(self) -> None:
-        """Start, watch, and clear away. Returns when nothing of the program is left."""
+        """Start, watch, and clear away. Whatever happens to us, nothing of the program is left afterwards."""
         wake = listen_for_signals()
         os.pwrite(LOCK_FD, str(os.getpid()).encode(), 0)  # from here on we can be asked to stop
         output, mark = self.start()
+        try:
+            self.watch(wake, output, mark)
+        finally:
+            process_tree.kill_until_none(self.child, self.strays())
+        self.read_rest(output)
+
+    def watch(self, wake: int, output: int, mark: int) -> None:
+        """Follow the program until its launcher has ended."""
         poller = select.poll()
         for fd in (wake, output, mark):
             poller.register(fd, select.POLLIN)
@@ -84,8 +94,6 @@ class Box:
             self.obey(wake)
             self.look()
             self.status = self.reap()
-        process_tree.kill_until_none(self.child, self.strays())
-        self.read_rest(output)
 
     def start(self) -> tuple[int, int]:
         """Start the launcher; descriptors of the program's output and of the launcher's mark."""
@@ -108,15 +116,25 @@ class Box:
         return output, read_end
 
     def reap(self) -> int | None:
-        """The launcher's exit status once it has ended; negative for a signal."""
-        pid, status = os.waitpid(self.child, os.WNOHANG)
-        return os.waitstatus_to_exitcode(status) if pid else None
+        """Let everybody go who has ended: who lost its parent is ours. The launcher's exit status once it is among them;
+        negative for a signal.
+        """
+        found = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+            if pid == 0:
+                return found
+            if pid == self.child:
+                found = os.waitstatus_to_exitcode(status)
 
     def take_mark(self, mark: int) -> None:
         """Note that the program was reached; no byte came when the launcher failed before."""
         if os.read(mark, 1):
-            self.launched = True
             write_fields("started", [("at", str(time.time()))])
+            self.launched = True
 
     def take_output(self, output: int) -> bool:
         """Move what is there to the log. False: there will never be more."""
@@ -167,12 +185,22 @@ class Box:
         """End the program when it uses too much of something."""
         self.use.measure(os.getpid())
         cause = find_excess(self.use, self.plan)
-        if not cause and self.plan.disk and now >= self.disk_at:
-            self.disk_at = now + DISK_LOOK
-            used = sum(process_tree.measure_folder(folder) for folder in self.plan.disk_folders)
-            cause = "disk_full" if used > self.plan.disk else ""
+        if not cause and self.plan.disk and now >= self.disk_at and self.measure_disk() > self.plan.disk:
+            cause = "disk_full"
         if cause:
             self.end(cause, gently=False)
+
+    def measure_disk(self) -> float:
+        """Bytes the program has written. The longer it takes to find that out, the later it is done again."""
+        begin = time.monotonic()
+        folders = self.plan.disk_folders
+        used = sum(process_tree.measure_folder(folder) for folder in folders)
+        used += process_tree.measure_unlinked(os.getpid(), folders)
+        if used == process_tree.UNKNOWN:
+            self.detail = "A folder is closed to the worker or lies too deep, so that what it takes is not known."
+        end = time.monotonic()
+        self.disk_at = end + max(DISK_LOOK, end - begin)
+        return used
 
     def end(self, cause: str, gently: bool) -> None:
         """Begin to end the program; the first cause is the one that counts."""
@@ -213,29 +241,6 @@ class Box:
             ("peak_memory", str(max(self.use.peak_memory, usage.ru_maxrss * 1024))),
         ]
         write_fields("exit", facts if self.status is None else [("status", str(self.status)), *facts])
-
-
-class Log:
-    """The program's output on disk, up to a cap. What comes after is dropped, and the log says so."""
-
-    def __init__(self, path: str, cap: int) -> None:
-        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self.cap = cap
-        self.room = cap
-        self.is_full = False
-
-    def write(self, data: bytes) -> None:
-        """Append what there is room for."""
-        kept = data[: self.room]
-        self.room -= len(kept)
-        write_whole(self.fd, kept)
-        if len(kept) < len(data) and not self.is_full:
-            self.is_full = True
-            write_whole(self.fd, b"\n[nsml] The output limit of %d bytes is reached; the rest is dropped.\n" % self.cap)
-
-    def close(self) -> None:
-        """Nothing comes any more."""
-        os.close(self.fd)
 
 
 def find_excess(use: process_tree.Use, plan: Plan) -> str:
@@ -288,10 +293,3 @@ def listen_for_signals() -> int:
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     return read_end
-
-
-def write_whole(fd: int, data: bytes) -> None:
-    """os.write, to the last byte."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

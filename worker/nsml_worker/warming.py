@@ -67,5 +67,8 @@ class Warmer:
     def _go(self) -> None:
         pause = self._first
         while not self._halt.wait(pause):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # nobody waits for it, and the next time may be better
+                log.exception("warming_failed")
             pause = EVERY

@@ -1,6 +1,7 @@
 """A program asks its worker for checkpoints of other sessions; what it asks with, and where it asks, is not trusted."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -87,25 +88,27 @@ def test_a_scoring_has_nobody_to_ask(site: Any) -> None:
     assert said == ["False"]
 
 
-def test_a_worker_that_comes_back_hears_the_questions_of_the_box_it_adopts(site: Any) -> None:
-    site.memory.checkpoints[None, "mine"] = site.tree({"model": b"m"})
+def test_a_program_that_loads_while_its_worker_is_started_anew_waits_for_it(site: Any, wait_until: Any) -> None:
     program = """
-import sys, time
+import nsml, os, time
 print("here")
 while not os.path.exists(os.environ["TMPDIR"] + "/go"):
     time.sleep(0.01)
-print("path" in checkpoint("mine"))
+open(os.environ["TMPDIR"] + "/asks", "w").close()
+nsml.load("mine", load_fn=lambda path: print(open(path + "/model").read()), session="u/other/3")
 """
-    box = site.offer(ASKING + program)
+    site.memory.checkpoints["u/other/3", "mine"] = site.tree({"model": b"weights"})
+    box = site.offer(program)
     first = site.start_worker()
     first.take(1, "run-secret-canary")
     site.wait_for_output(1, b"here")
-    first.leave()
-    site.start_worker()
-    site.memory.wait_for(lambda: len(site.memory.hellos) == 2)
+    site.leave(first)
+    wait_until(lambda: not any(thread.name == f"desk {box}" for thread in threading.enumerate()))
     (site.folder / "boxes/1-1/tmp/go").touch()
+    wait_until((site.folder / "boxes/1-1/tmp/asks").exists)
+    site.start_worker()
     site.memory.wait_for_end(box)
-    assert site.memory.stream(1, "log") == b"here\nTrue\n"
+    assert site.memory.stream(1, "log") == b"here\nweights\n"
 
 
 def test_a_name_is_passed_on_only_so_far(site: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nsml_worker.box import Box
-from nsml_worker.containers.box import Image, Site, make_container
+from nsml_worker.containers.box import Image, Site, limit, make_container
 from nsml_worker.contract import Limits, Mount, RunKind, RunSpec, Tree
 from nsml_worker.errors import BoxFailed
 
@@ -94,10 +94,23 @@ class TestWhatIsSeen:
         assert "MINE" not in seen  # so the engine leaves it as the image sets it
 
     def test_a_volume_of_the_image_is_no_way_to_a_disk_without_a_limit(self, tmp_path: Path) -> None:
-        image = Image("sha256:abc", "/usr/bin/python3", "/usr/bin", volumes=("/models", "/app/", "/data/kin"))
+        image = Image("sha256:abc", "/usr/bin/python3", "/usr/bin", volumes=("/models", "/app", "/data/kin"))
         loose = make(tmp_path, image)["HostConfig"]["Tmpfs"]
         assert set(loose) == {"/models"}
         assert "ro" in loose["/models"].split(",")
+
+    @pytest.mark.parametrize(
+        ("limits", "eighths"),
+        [(Limits(cpus=1), 1), (Limits(cpus=1, gpus=("GPU-1",)), 4), (Limits(cpus=8), 8), (Limits(cpus=100), 8)],
+    )
+    def test_who_asks_for_no_memory_gets_as_much_of_it_as_of_the_processors_or_gpus(
+        self, limits: Limits, eighths: int
+    ) -> None:
+        host = limit(limits, Site(Path("/s"), 16 * 2**30, cpus=8, gpus=2))  # of which a sixteenth is the node's own
+        assert host["Memory"] == host["MemorySwap"] == 15 * 2**30 * eighths // 8
+
+    def test_who_asks_for_memory_gets_what_he_asks_for(self) -> None:
+        assert limit(Limits(memory=5), Site(Path("/s"), 16 * 2**30, cpus=8))["Memory"] == 5
 
     def test_without_a_limit_of_memory_shared_memory_still_has_one(self, tmp_path: Path) -> None:
         host = make(tmp_path)["HostConfig"]

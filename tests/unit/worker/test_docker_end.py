@@ -9,7 +9,7 @@ from nsml_worker.box import interpret_exit
 from nsml_worker.containers.end import Asked, Facts, Note, State, judge, parse_time, read_note, read_state
 from nsml_worker.contract import EndReason, Limits
 
-WELL = State(exit_code=0, out_of_memory=False, started_at=100.0, finished_at=160.0)
+WELL = State(exit_code=0, out_of_memory=False, started_at=100.0, finished_at=160.0, memory=2**27)
 FACTS = Facts(
     state=WELL, asked=None, note=Note(reached=True, status=0), want="", seen=True, limits=Limits(memory=2**27, processes=64),
     disk=2**24,
@@ -89,7 +89,16 @@ class TestJudge:
         assert end(state=None).reason is EndReason.BOX_LOST
 
     def test_a_python_that_never_reached_the_program_is_ours(self) -> None:
-        assert end(code=127, status=None, reached=False).reason is EndReason.NODE_ERROR
+        early = replace(WELL, exit_code=127, finished_at=101.0)
+        assert end(state=early, note=Note()).reason is EndReason.NODE_ERROR
+
+    @pytest.mark.parametrize("code", [0, 1, 137])
+    def test_a_program_that_takes_the_notes_away_does_not_choose_an_end_of_ours(self, code: int) -> None:
+        late = replace(WELL, exit_code=code)
+        for note in (Note(), Note(status=code)):
+            assert end(state=late, note=note).reason in (EndReason.EXITED, EndReason.EXIT_CODE, EndReason.SIGNALLED)
+        early = replace(late, finished_at=101.0)
+        assert (end(state=early, note=Note()).reason is EndReason.NODE_ERROR) is (code != 0)
 
 
 class TestReading:

@@ -1,21 +1,24 @@
 """Images and environments of containers: what is decided without an engine."""
 
+import dataclasses
 import io
 import json
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nsml_worker.containers.build import describe_failure, find_step, pack
+from nsml_worker.containers.build import describe_failure, find_last_step, pack
 from nsml_worker.containers.environments import Changes
+from nsml_worker.containers.image import scrub_variables, volumes_of
 from nsml_worker.containers.pull import Progress, find_login
-from nsml_worker.containers.python import ImagePython, blank_variables, read_answer
+from nsml_worker.containers.python import ImagePython, read_answer
 from nsml_worker.containers.recipe import Recipe, key_of, make_recipe
 from nsml_worker.containers.site import ImageSite, has_registry
 from nsml_worker.contract import Environment
-from nsml_worker.errors import EngineFailed
+from nsml_worker.errors import EngineFailed, ImageMissing
 
 PYTHON = ImagePython(
     "/usr/bin/python3", "/usr/bin", "3.6.15", "CPython", {"numpy": "1.16.4", "scikit_learn": "0.20"}, {"g++": "4:12.2"}
@@ -102,6 +105,8 @@ def test_an_answer_counts_also_behind_other_output() -> None:
         "[]",
         '{"version": 3, "implementation": "x", "packages": [], "debian": {}}',
         '{"version": "a.b", "implementation": "x", "packages": {}, "debian": {}}',
+        '{"version": "3.9.x.y", "implementation": "x", "packages": {}, "debian": {}}',
+        "[" * 200_000,
     ],
 )
 def test_anything_else_is_no_python(said: str) -> None:
@@ -109,10 +114,30 @@ def test_anything_else_is_no_python(said: str) -> None:
 
 
 def test_what_would_change_a_python_is_taken_from_an_images_variables() -> None:
-    names = ("LD_PRELOAD", "PYTHONPATH", "NVIDIA_VISIBLE_DEVICES", "PATH", "LANG")
+    names = ("LD_PRELOAD", "PYTHONPATH", "NVIDIA_VISIBLE_DEVICES", "PATH", "LANG", "BASH_ENV")
     facts = {"Config": {"Env": [f"{name}=x" for name in names]}}
-    assert blank_variables(facts) == {"LD_PRELOAD": "", "PYTHONPATH": "", "NVIDIA_VISIBLE_DEVICES": ""}
-    assert blank_variables({"Config": {"Env": None}}) == {}
+    assert scrub_variables(facts) == ["NVIDIA_VISIBLE_DEVICES=void", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV"]
+    assert scrub_variables({"Config": {"Env": None}}) == ["NVIDIA_VISIBLE_DEVICES=void"]
+
+
+def declaring(*volumes: str) -> dict[str, Any]:
+    return {"Config": {"Volumes": {volume: {} for volume in volumes}}}
+
+
+def test_volumes_are_understood_as_the_engine_does() -> None:
+    assert volumes_of(declaring("/models", "//app", "data", "/a/../b/"), "x") == ("/models", "/app", "/data", "/b")
+    assert volumes_of({"Config": {"Volumes": None}}, "x") == ()
+
+
+@pytest.mark.parametrize("volume", ["/", "//", "/..", ".", "/proc", "/proc/sys", "/sdk/nsml"])
+def test_a_volume_that_nothing_can_be_laid_over_is_the_image_s_fault(volume: str) -> None:
+    with pytest.raises(ImageMissing, match="team/speech:2 cannot be used"):
+        volumes_of(declaring("/models", volume), "team/speech:2")
+
+
+def test_an_image_with_volumes_without_end_is_refused() -> None:
+    with pytest.raises(ImageMissing, match="declares 1,000 volumes"):
+        volumes_of(declaring(*map(str, range(1000))), "x")
 
 
 # What has to be installed, and its key -----------------------------------------------------------------------------
@@ -126,6 +151,23 @@ def test_only_what_an_image_lacks_is_installed() -> None:
     recipe = make_recipe(wanted, "sha256:1", "x", PYTHON)
     assert recipe.requirements == ("torch==1.1", "numpy[x]")
     assert recipe.packages == ("tree", "g++=1")
+
+
+def test_git_comes_with_what_is_fetched_by_it() -> None:
+    wanted = Environment(requirements=("numpy", "git+https://host.test/x.git"), packages=("tree",))
+    assert make_recipe(wanted, "sha256:1", "x", PYTHON).packages == ("tree", "git")
+    has_git = dataclasses.replace(PYTHON, debian={"git": "1:2.39"})
+    assert make_recipe(wanted, "sha256:1", "x", has_git).packages == ("tree",)
+    assert make_recipe(Environment(requirements=("numpy",)), "sha256:1", "x", PYTHON).packages == ()
+
+
+def test_a_package_with_an_address_is_installed_whatever_is_there() -> None:
+    wanted = Environment(requirements=("numpy @ https://host.test/numpy-1.16.4.tar.gz",))
+    assert make_recipe(wanted, "sha256:1", "x", PYTHON).requirements == wanted.requirements
+
+
+def test_an_address_is_another_with_other_letters() -> None:
+    assert key_of("i", ("https://host.test/A",), ()) != key_of("i", ("https://host.test/a",), ())
 
 
 def test_a_key_is_the_same_for_the_same_needs_in_any_order_and_differs_otherwise() -> None:
@@ -186,6 +228,10 @@ def test_files_that_configure_pip_go_along_and_folders_of_the_node_do_not(tmp_pa
         ("nsml: no apt-get\n", "team/speech:2 has no apt-get for g++"),
         ("nsml: no pip\n", "the Python of team/speech:2 has no pip for konlpy>=0.5"),
         (
+            "nsml: no place\n",
+            "the Python of team/speech:2 keeps its packages in a VOLUME, and nothing that is installed there stays",
+        ),
+        (
             "W: old\nE: Unable to locate package x\nE: Unable to locate package x\n",
             "apt-get: Unable to locate package x",
         ),
@@ -203,11 +249,22 @@ def test_a_failure_is_told_in_the_words_of_whoever_refused(output: str, said: st
         ("", ""),
         ("Get:1 http://deb.test x\nReading lists\n", ""),
         ("Collecting a\n  Downloading https://user:pw@index.test/a/b/a-1.whl (12 kB)\nnoise\n", "Downloading a-1.whl (12 kB)"),
+        ("Collecting https://user:pw@index.test?token=1\n", "Collecting"),
         ("Unpacking tree (2.1) ...\nSetting up tree (2.1) ...\n", "Setting up tree (2.1) ..."),
     ],
 )  # fmt: skip
 def test_the_last_step_is_told_without_addresses(output: str, step: str) -> None:
-    assert find_step(output) == step
+    assert find_last_step(output) == step
+
+
+@pytest.mark.parametrize("piece", ["a", "lines of output]", "x://", "/", " ", "Collecting ", "\n", "E:", "ERROR:"])
+def test_no_output_of_strangers_keeps_the_worker_busy(piece: str) -> None:
+    """A look at it holds all threads up, those too that say that this machine lives."""
+    output = "Collecting " + piece * (2**22 // len(piece))
+    began = time.process_time()
+    find_last_step(output)
+    describe_failure(output, RECIPE, 1)
+    assert time.process_time() - began < 1
 
 
 # Pace --------------------------------------------------------------------------------------------------------------

@@ -147,12 +147,18 @@ def test_the_runtime_images_are_looked_for(tags: list[str], site: ImageSite, lev
 
 def test_gpus_without_the_toolkit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = {"uuid": "GPU-1", "model": "Tesla P40", "memory": 2**34, "driver": "418.67"}
-    monkeypatch.setattr(doctor, "find_gpus", lambda: [gpu, gpu])
+    monkeypatch.setattr(doctor, "find_gpus", lambda: ([gpu, gpu], ""))
     found, toolkit = doctor.examine_gpus(lambda _: (127, ""))
     assert found.text == "2 (Tesla P40), driver 418.67"
     assert toolkit.level is Level.MISSING
     assert doctor.examine_gpus(lambda _: (0, "NVIDIA Container Toolkit CLI version 1.17.7"))[1].level is Level.WEAKER
     assert doctor.examine_gpus(lambda _: (0, "NVIDIA Container Toolkit CLI version 1.18.0"))[1].level is Level.OK
+
+
+def test_a_driver_that_fails_is_not_told_as_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_gpus", lambda: ([], "Driver/library version mismatch"))
+    (found,) = doctor.examine_gpus(lambda _: (0, ""))
+    assert found.text == "NVML fails: Driver/library version mismatch"
 
 
 def test_the_findings_are_lines_or_json(
@@ -171,3 +177,14 @@ def test_the_findings_are_lines_or_json(
 def test_room_and_clock_are_looked_at(tmp_path: Path) -> None:
     assert doctor.examine_space(tmp_path / "not" / "there").text.endswith(str(tmp_path))
     assert doctor.examine_clock().level in (Level.OK, Level.WEAKER)
+
+
+def test_logins_that_builds_could_read_are_told(tmp_path: Path) -> None:
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nindex-url = https://operator:word@index.test/simple\n")
+    given = {"PIP_INDEX_URL": "https://index.test/simple", "PIP_CONFIG_FILE": str(config)}
+    assert doctor.examine_builds({"PIP_INDEX_URL": "https://index.test/simple"}).level is Level.OK
+    kept = doctor.examine_builds(given)
+    assert (kept.level, kept.text) == (Level.WEAKER, "kept from pip: PIP_CONFIG_FILE")
+    shown = doctor.examine_builds({**given, "NSML_BUILD_SECRETS": "1"})
+    assert (shown.level, shown.text) == (Level.WEAKER, "packages that are built can read PIP_CONFIG_FILE")

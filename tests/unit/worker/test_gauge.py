@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from nsml_worker.agent import Agent
 from nsml_worker.box import EXIT, LOCK, Box, BoxId
 from nsml_worker.confinement import LADDER
-from nsml_worker.containers.stats import read_stats
+from nsml_worker.containers.engine import Engine
+from nsml_worker.containers.stats import measure, read_stats
 from nsml_worker.contract import Capacity, FileEntry, Mount, RunKind, RunSpec, Tree, Use
 from nsml_worker.errors import EngineFailed
 from nsml_worker.fields import write_fields
@@ -36,7 +38,7 @@ class Readings:
         return self.spent
 
     def gauge(self) -> Gauge:
-        gauge = Gauge(self.measure, lambda: self.now)
+        gauge = Gauge(self.measure, clock=lambda: self.now)
         gauge.ask([BOX])
         return gauge
 
@@ -92,6 +94,14 @@ def test_memory_is_counted_without_what_the_kernel_can_take_back(file_pages: str
 @pytest.mark.parametrize("told", [{}, {"memory_stats": {}}, {"memory_stats": {"usage": 0}, "cpu_stats": None}])
 def test_a_container_that_does_not_run_has_no_use(told: dict[str, Any]) -> None:
     assert read_stats(json.loads(json.dumps(told))) is None
+
+
+def test_a_container_that_ends_while_it_is_asked_about_has_no_use() -> None:
+    class Api:
+        def stats(self, *_: Any, **__: Any) -> Any:
+            raise requests.JSONDecodeError("Expecting value", "", 0)
+
+    assert measure(Engine(Api(), "node", "/folder"), "box") is None
 
 
 def test_every_heartbeat_tells_memory_and_processors_and_a_slow_engine_holds_none_up(tmp_path: Path) -> None:

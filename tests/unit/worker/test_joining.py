@@ -11,9 +11,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from nsml_worker import joining
+from nsml_worker import bootstrap, joining
+from nsml_worker.contract import RunKind, RunSpec
 from nsml_worker.errors import ServerAway, SettingsInvalid
 from nsml_worker.joining import Door, Membership, NodeFolder
+from nsml_worker.materialise import BlobCache
+from nsml_worker.memory_server import SECONDS
+from nsml_worker.runner import MemoryRunner
 
 URL = "http://platform:8080"
 
@@ -45,7 +49,9 @@ class Platform:
 
 
 def refusal(status: int, message: str) -> httpx2.Response:
-    return httpx2.Response(status, json={"error": {"code": "no", "message": message}})
+    return httpx2.Response(
+        status, json={"error": {"code": "unauthenticated" if status == 401 else "no", "message": message}}
+    )
 
 
 @pytest.fixture
@@ -92,6 +98,47 @@ def test_a_machine_that_was_removed_joins_again_with_a_token_and_says_so_without
         enter(tmp_path, join=None)
     assert enter(tmp_path)["NSML_NODE"] == "rack1"
     assert platform.joins == 2
+
+
+def test_the_boxes_of_a_machine_that_was_removed_are_ended_before_it_says_so(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[dict[str, str]] = []
+    monkeypatch.setattr(joining, "end_boxes", ended.append)
+    enter(tmp_path)
+    platform.nodes.clear()
+    with pytest.raises(SettingsInvalid, match="does not know this machine"):
+        enter(tmp_path, server="http://another:8080", join=None)
+    assert ended == [], "the one it belongs to may still wait for them"
+    with pytest.raises(SettingsInvalid, match="does not know this machine"):
+        enter(tmp_path, join=None)
+    assert [(one["NSML_NODE"], one["NSML_WORKER_DATA"]) for one in ended] == [("rack1", str(tmp_path))]
+
+
+def test_a_box_of_a_machine_that_was_removed_is_ended_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "choose_runner", lambda *_: runner)
+    runner = MemoryRunner(tmp_path / "boxes", {"main.py": lambda _box, _write, stop: int(not stop.wait(SECONDS))})
+    spec = RunSpec(1, 1, RunKind.TRAIN, "u/d/1", "default", ("python", "main.py"), ())
+    box = runner.find(spec, "token")
+    box.create()
+    runner.prepare(box, BlobCache(tmp_path / "cache"))
+    runner.start(box)
+    (tmp_path / "token").write_text("token 1")
+    joining.end_boxes({
+        "NSML_SERVER_URL": "http://127.0.0.1:1", "NSML_NODE": "rack1", "NSML_NODE_TOKEN_FILE": str(tmp_path / "token"),
+        "NSML_BROKER_URL": joining.NO_QUEUE, "NSML_WORKER_DATA": str(tmp_path),
+    })  # fmt: skip
+    assert not box.folder.exists()
+
+
+def test_how_programs_run_on_a_machine_that_joins_is_chosen_with_strangers_in_mind() -> None:
+    own = {"NSML_NODE": "rack1"}
+    assert joining.complete({"NSML_RUNNER": "", "A": "b"}, own) == {
+        "A": "b",
+        "NSML_NODE": "rack1",
+        "NSML_RUNNER": "engine",
+    }
+    assert joining.complete({"NSML_RUNNER": "process"}, own)["NSML_RUNNER"] == "process"
 
 
 def test_a_refused_join_says_what_the_server_said_and_keeps_nothing(platform: Platform, tmp_path: Path) -> None:

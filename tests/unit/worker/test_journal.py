@@ -1,5 +1,6 @@
 """Lines of a journal and facts on disk."""
 
+import errno
 import json
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from nsml_worker.event_log import EventLog, read_events
 from nsml_worker.fields import read_fields, write_fields
 from nsml_worker.journal import JournalReader, parse_line
 from nsml_worker.memory_server import MemoryServer
+from nsml_worker.plain_json import make_plain
 from nsml_worker.streaming import StreamSender
 
 
@@ -59,6 +61,23 @@ def test_a_line_of_another_shape_asks_for_nothing(line: bytes) -> None:
     assert parse_line(line) is None
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "9" * 400, "[" * 5000])
+def test_a_line_that_could_not_be_told_further_is_none(value: str) -> None:
+    assert parse_line(b'{"k": "error", "x": ' + value.encode() + b"}") is None
+
+
+def test_half_a_character_does_not_cost_the_line_it_is_in() -> None:
+    assert parse_line(rb'{"k": "error", "message": "no \udced.txt \ud83d\ude00"}') == {
+        "k": "error",
+        "message": "no ?.txt \N{GRINNING FACE}",
+    }
+
+
+@given(st.text(st.sampled_from("\\\0u0a"), max_size=20))
+def test_a_nul_is_mended_wherever_it_stands_and_nothing_else(text: str) -> None:
+    assert make_plain({text: [text]}) == {text.replace("\0", "?"): [text.replace("\0", "?")]}
+
+
 def placed(server: MemoryServer, **more: Any) -> Any:
     spec = RunSpec(1, 1, RunKind.TRAIN, "u/d/1", "default", ("python",), (), **more)
     server.offer(spec, "t")
@@ -78,6 +97,68 @@ def test_a_fact_told_again_by_a_later_worker_lands_once(tmp_path: Path) -> None:
     assert read_events(tmp_path / "events") == told
 
 
+def test_more_facts_than_one_request_takes_are_told_in_several(tmp_path: Path) -> None:
+    server = MemoryServer()
+    api = placed(server)
+    earlier = EventLog(tmp_path / "events", 1, api)
+    for number in range(1200):
+        earlier.note(EventKind.PREPARING, {"text": str(number)})
+    EventLog(tmp_path / "events", 1, api).tell(EventKind.ENDED)
+    told = next(iter(server.events.values()))
+    assert [event.seq for event in told] == list(range(1, 1202))
+    assert told[-1].kind is EventKind.ENDED
+
+
+def test_large_facts_travel_in_several_requests_and_each_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsml_worker.event_log.MAX_BYTES", 100)
+    server, sizes = MemoryServer(), list[int]()
+    api = placed(server)
+    monkeypatch.setattr(server, "notice", lambda: sizes.append(sum(map(len, server.events.values()))))
+    events = EventLog(tmp_path / "events", 1, api)
+    for size in (40, 40, 400, 40):
+        events.note(EventKind.PREPARING, {"text": "x" * size})
+    events.tell()
+    assert sizes == [1, 2, 3, 4]
+
+
+def test_a_server_that_was_set_back_is_told_again(tmp_path: Path) -> None:
+    server = MemoryServer()
+    events = EventLog(tmp_path / "events", 1, placed(server))
+    events.tell(EventKind.STARTED)
+    events.tell(EventKind.PAUSED)
+    del next(iter(server.events.values()))[1:]
+    events.tell(EventKind.ENDED)
+    told = next(iter(server.events.values()))
+    assert [event.kind for event in told] == [EventKind.STARTED, EventKind.PAUSED, EventKind.ENDED]
+
+
+def test_a_fact_that_cannot_be_told_is_not_kept(tmp_path: Path) -> None:
+    server = MemoryServer()
+    events = EventLog(tmp_path / "events", 1, placed(server))
+    with pytest.raises(ValueError, match="JSON compliant"):
+        events.note(EventKind.ENDED, {"error": {"t": float("nan")}})
+    events.tell(EventKind.ENDED, {"detail": "\udced"})
+    assert next(iter(server.events.values()))[0].data == {"detail": "?"}
+
+
+def test_a_fact_for_which_the_disk_has_no_room_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MemoryServer()
+    events = EventLog(tmp_path / "events", 1, placed(server))
+    events.note(EventKind.STARTED)
+    with monkeypatch.context() as full:
+        full.setattr("os.fdatasync", fail_for_room)
+        with pytest.raises(OSError, match="No space"):
+            events.note(EventKind.PAUSED)
+    events.tell(EventKind.ENDED)
+    assert [event.kind for event in read_events(tmp_path / "events")] == [EventKind.STARTED, EventKind.ENDED]
+
+
+def fail_for_room(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_stream_goes_on_where_the_servers_copy_ends() -> None:
     server = MemoryServer()
     api = placed(server, log_base=3)
@@ -94,7 +175,6 @@ def test_a_stream_goes_back_when_the_server_lost_its_tail() -> None:
     sender.pump()
     server.streams[1, "log"] = bytearray(b"he")
     pages.data += b" you"
-    sender.pump()
     sender.pump()
     assert server.stream(1, "log") == b"hello you"
 

@@ -1,5 +1,6 @@
 """Trees become folders that share their bytes with the cache and cannot be led astray."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -84,3 +85,57 @@ def test_a_path_that_is_file_and_folder_is_refused(server: MemoryServer, cache: 
     fetch(server, cache, tree)
     with pytest.raises(UnsafePath):
         lay_out(tree, tmp_path / "view", cache)
+
+
+def test_what_is_used_least_goes_when_the_budget_is_passed(server: MemoryServer, tmp_path: Path) -> None:
+    cache = BlobCache(tmp_path / "cache", budget=2000)
+    trees = [tree_of(server, file=bytes([number]) * 500) for number in range(5)]
+    for number, tree in enumerate(trees[:4]):
+        fetch(server, cache, tree)
+        use_at(cache, tree, number)
+    use_at(cache, trees[0], 9)
+    bring(server, cache, trees[4])
+    assert [bool(cache.missing([tree])) for tree in trees] == [False, True, True, False, False]
+
+
+def test_what_a_box_has_been_given_stays_whatever_the_budget(server: MemoryServer, tmp_path: Path) -> None:
+    cache = BlobCache(tmp_path / "cache", budget=100)
+    tree = tree_of(server, a=b"x" * 500)
+    bring(server, cache, tree, tmp_path / "view")
+    bring(server, cache, tree_of(server, b=b"y" * 500))
+    assert cache.missing([tree]) == []
+    assert cache.path(tree.files[0]).samefile(tmp_path / "view" / "a")
+
+
+def test_what_is_about_to_be_laid_out_stays_though_another_box_finds_the_budget_passed(
+    server: MemoryServer, tmp_path: Path
+) -> None:
+    cache = BlobCache(tmp_path / "cache", budget=100)
+    tree = tree_of(server, a=b"x" * 500)
+    with cache.holding([tree]) as missing:
+        cache.fetch(server.of_run(1, "", threading.Event()), missing)
+        bring(server, cache, tree_of(server, b=b"y" * 500))
+        lay_out(tree, tmp_path / "view", cache, writable=True)
+    assert cache.missing([tree]) == list(tree.files), "and afterwards it goes"
+
+
+def test_what_an_earlier_worker_did_not_finish_goes(server: MemoryServer, tmp_path: Path) -> None:
+    first = BlobCache(tmp_path / "cache")
+    tree = tree_of(server, a=b"whole")
+    fetch(server, first, tree)
+    unfinished = first.path(tree.files[0]).with_name(".0123456789abcdef")
+    unfinished.write_bytes(b"who")
+    assert BlobCache(tmp_path / "cache").missing([tree]) == []
+    assert not unfinished.exists()
+
+
+def bring(server: MemoryServer, cache: BlobCache, tree: Tree, folder: Path | None = None) -> None:
+    """As a box is given its files; a copy where no folder is named."""
+    with cache.holding([tree]) as missing:
+        cache.fetch(server.of_run(1, "", threading.Event()), missing)
+        if folder is not None:
+            lay_out(tree, folder, cache)
+
+
+def use_at(cache: BlobCache, tree: Tree, second: int) -> None:
+    os.utime(cache.path(tree.files[0]), (second, second))

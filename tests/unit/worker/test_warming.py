@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from nsml_worker.contract import Environment
 from nsml_worker.errors import ImageMissing, ServerAway
 from nsml_worker.warming import RETRY, Warmer
@@ -65,3 +67,18 @@ def test_it_works_by_itself() -> None:
     node.warmer.start()
     assert node.halt.wait(10)
     assert node.made == [GOOD, LATER]
+
+
+def test_what_nobody_thought_of_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsml_worker.warming.EVERY", 0.0)
+    node, failures = Node(), [RecursionError("an answer that is no answer"), ValueError("no JSON")]
+    node.wanted = [LATER]
+
+    def warm(one: Environment, stop: threading.Event) -> None:
+        if failures:
+            raise failures.pop()
+        node.warm(one, stop)
+
+    Warmer(node.fetch, warm, node.halt, first=0.0).start()
+    assert node.halt.wait(30)
+    assert node.made == [LATER]

@@ -10,6 +10,7 @@ from typing import Any
 from nsml_worker.box import Box
 from nsml_worker.box_keeper import FOLDER as KEEP
 from nsml_worker.box_plan import APP, FETCHED, HOME, SCRATCH, SDK, make_argv, make_environment
+from nsml_worker.containers.image import COVER, GPUS, NO_GPU, SCRUBBED
 from nsml_worker.contract import Limits, RunKind, RunSpec
 from nsml_worker.errors import BoxFailed
 from nsml_worker.interpreter import Interpreter
@@ -17,9 +18,7 @@ from nsml_worker.sdk_folder import KEEPER_FILE
 
 NOFILE = 16384  # open files of one process; an engine that is itself limited cannot give more than it has
 OWN_TASKS = 2  # the init and the keeper, beside what the program may have
-# What an image sets and no program of ours is to meet: the loader's, Python's, the GPU runtime's, the shell's, our own.
-SCRUBBED = ("LD_", "PYTHON", "NVIDIA_", "CUDA_VISIBLE", "NSML", "BASH_ENV", "ENV")
-NO_GPU = "void"  # for NVIDIA's runtime: not even the driver
+OWN_MEMORY = 16  # one part in so many of the node's memory is for the engine, the worker and the rest of the machine
 OOM_SCORE = 500  # when the machine runs out of memory, the program goes first
 TRAINING = (RunKind.TRAIN, RunKind.FORK)
 
@@ -32,7 +31,9 @@ class Image:
     python: str
     path: str
     variables: tuple[str, ...] = ()  # names of those it sets
-    volumes: tuple[str, ...] = ()  # folders for which the engine would make volumes that nobody limits
+    volumes: tuple[
+        str, ...
+    ] = ()  # folders for which the engine would make volumes that nobody limits, as `volumes_of` has them
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Site:
 
     sdk: Path
     memory: int  # bytes the node has
+    cpus: int = 0  # it has; 0: a box of which nobody says how much memory it gets has no limit
+    gpus: int = 0  # it has
     runtime: str | None = None  # an OCI runtime; None: the engine's own
     networks: tuple[str, ...] = ()  # those a training may ask for
 
@@ -81,7 +84,7 @@ def make_container(
             "RestartPolicy": {"Name": "no"},
             "AutoRemove": False,
             "Mounts": list_mounts(box, places, site),
-            "Tmpfs": dict.fromkeys(find_loose_volumes(spec, image), "ro,nosuid,nodev,noexec,size=4k"),
+            "Tmpfs": dict.fromkeys(find_loose_volumes(spec, image), COVER),
             **({"Runtime": site.runtime} if site.runtime else {}),
         },
     }
@@ -89,7 +92,7 @@ def make_container(
 
 def limit(limits: Limits, site: Site) -> dict[str, Any]:
     """The part that bounds what a box may use."""
-    memory = limits.memory or 0
+    memory = limits.memory or share_memory(limits, site)
     gpus = {"DeviceIDs": list(limits.gpus), "Capabilities": [["gpu"]]}
     return {
         "Memory": memory,
@@ -100,6 +103,16 @@ def limit(limits: Limits, site: Site) -> dict[str, Any]:
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}, {"Name": "nofile", "Soft": NOFILE, "Hard": NOFILE}],
         "DeviceRequests": [gpus] if limits.gpus else [],
     }
+
+
+def share_memory(limits: Limits, site: Site) -> int:
+    """Bytes for a box that asks for none: of the node's memory, less what the node itself needs, as much as the box has of its
+    processors or of its GPUs. So the boxes of a node that is full leave each other room.
+    """
+    if not site.cpus:
+        return 0
+    share = max(limits.cpus / site.cpus, len(limits.gpus) / site.gpus if site.gpus else 0.0)
+    return int(min(1.0, share) * (site.memory - site.memory // OWN_MEMORY))
 
 
 def choose_network(spec: RunSpec, site: Site) -> str:
@@ -122,7 +135,7 @@ def list_variables(spec: RunSpec, image: Image) -> list[str]:
     """NAME=VALUE of every variable; a bare NAME takes one of the image's away."""
     own = make_environment(spec, Interpreter(image.python), [])
     own["PATH"] = image.path
-    own["NVIDIA_VISIBLE_DEVICES"] = ",".join(spec.limits.gpus) or NO_GPU
+    own[GPUS] = ",".join(spec.limits.gpus) or NO_GPU
     if spec.limits.gpus:
         own["NVIDIA_DRIVER_CAPABILITIES"] = "compute,utility"
     scrubbed = [name for name in image.variables if name.startswith(SCRUBBED) and name not in own]
@@ -142,7 +155,7 @@ def list_mounts(box: Box, places: Mapping[str, Path], site: Site) -> list[dict[s
 def find_loose_volumes(spec: RunSpec, image: Image) -> list[str]:
     """The image's volumes that none of our mounts covers."""
     covered = {APP, HOME, SCRATCH, KEEP, SDK, FETCHED, *(mount.target for mount in spec.mounts)}
-    return [path for path in image.volumes if path.rstrip("/") not in covered and path.startswith("/")]
+    return [path for path in image.volumes if path not in covered]
 
 
 def _bind(source: Path, target: str, *, read_only: bool) -> dict[str, Any]:

@@ -10,22 +10,30 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import docker.errors
-import requests
 
 from nsml_worker import build_steps
 from nsml_worker.containers.engine import BUILD, ENVIRONMENT, Engine, telling
+from nsml_worker.containers.image import scrub_variables, volumes_of
 from nsml_worker.containers.recipe import REPOSITORY, Recipe
-from nsml_worker.environment_build import BUILD_SECONDS, MAX_REASON, MAX_TOLD, find_reason
+from nsml_worker.environment_build import (
+    BUILD_SECONDS,
+    MAX_OUTPUT,
+    MAX_REASON,
+    MAX_TOLD,
+    cut,
+    find_reason,
+    find_step,
+    redact,
+)
 from nsml_worker.errors import EngineFailed, EnvironmentFailed, PreparationStopped
 from nsml_worker.runner import Tell
 
@@ -33,6 +41,9 @@ FOLDER = "nsml-build"  # at the top of the box
 # What dpkg and apt need: to own files as packages say, to change to their own users, to end their children.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 PROCESSES = 1024
+COVER = (
+    "nosuid,nodev,size=64m"  # what is laid over a volume of the image: apt may write to it, and nothing of that is kept
+)
 NO_CHECK = {"test": ["NONE"]}  # an image may ask for a command of its own to be run again and again
 UNWATCHED = 60.0  # seconds beyond its time after which a box ends itself, whose worker was killed
 LOOK = 0.5  # seconds between two looks at the box
@@ -40,11 +51,6 @@ WEIGH = 10.0  # seconds between two looks at how large it has become
 TAIL = 500  # lines of output that are looked at for a reason
 _NAMING_A_FILE = frozenset({"PIP_CERT", "PIP_CONFIG_FILE", "PIP_CLIENT_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"})
 _NAMING_A_FOLDER = frozenset({"PIP_FIND_LINKS", "SSL_CERT_DIR", "PIP_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX"})
-_STEPS = re.compile(
-    r"\s*(Collecting|Downloading|Building wheel|Installing collected packages|Preparing metadata|Unpacking|Setting up)\b.*"
-)
-
-_ADDRESS = re.compile(r"\w+://\S*/")  # what stands before a file's name
 
 
 @dataclass(frozen=True)
@@ -67,18 +73,28 @@ def build(engine: Engine, recipe: Recipe, site: BuildSite, tell: Tell, stop: thr
         EngineFailed: the engine's fault.
     """
     tell(f"Installing {', '.join(recipe.wanted)}"[:MAX_TOLD])
-    with _making(engine, recipe, site) as box:
+    with telling("The image of an environment cannot be looked at"):
+        image = engine.api.inspect_image(recipe.image)
+    with _making(engine, recipe, image, site) as box:
         status = _follow(engine, box, site, tell, stop)
         if status:
-            raise EnvironmentFailed(_find_reason(engine, box, recipe, status))
+            raise EnvironmentFailed(redact(_find_reason(engine, box, recipe, status), site.variables))
         tell(f"Keeping the environment: {', '.join(recipe.wanted)}"[:MAX_TOLD])
         with telling("The environment cannot be kept"):
-            conf = {"Labels": engine.labels(ENVIRONMENT, **{"nsml.base": recipe.image})}
+            labels = engine.labels(ENVIRONMENT, **{"nsml.base": recipe.image})
+            conf = {"Labels": labels, "Env": image["Config"].get("Env") or []}
             return str(engine.api.commit(box, REPOSITORY, recipe.key, conf=conf)["Id"])
 
 
-def pack(recipe: Recipe, variables: Mapping[str, str], seconds: float = BUILD_SECONDS) -> bytes:
-    """What is put into the box before it starts, as a tar. `seconds`: when the box ends itself, should nobody look."""
+def pack(
+    recipe: Recipe, variables: Mapping[str, str], volumes: Sequence[str] = (), seconds: float = BUILD_SECONDS
+) -> bytes:
+    """What is put into the box before it starts, as a tar.
+
+    Args:
+        volumes: folders of which nothing is kept.
+        seconds: when the box ends itself, should nobody look.
+    """
     files, inside = {}, {}
     for name, value in variables.items():
         if name in _NAMING_A_FILE and Path(value).is_file():
@@ -87,7 +103,7 @@ def pack(recipe: Recipe, variables: Mapping[str, str], seconds: float = BUILD_SE
         elif name not in _NAMING_A_FILE | _NAMING_A_FOLDER or "://" in value:
             inside[name] = value
     wanted: dict[str, Any] = {"packages": recipe.packages, "requirements": recipe.requirements}
-    wanted |= {"variables": inside, "seconds": int(seconds)}
+    wanted |= {"variables": inside, "volumes": list(volumes), "seconds": int(seconds)}
     files["wanted.json"] = json.dumps(wanted).encode()
     files["steps.py"] = Path(build_steps.__file__).read_bytes()
     buffer = io.BytesIO()
@@ -103,29 +119,33 @@ def pack(recipe: Recipe, variables: Mapping[str, str], seconds: float = BUILD_SE
 
 
 @contextlib.contextmanager
-def _making(engine: Engine, recipe: Recipe, site: BuildSite) -> Iterator[str]:
+def _making(engine: Engine, recipe: Recipe, image: Mapping[str, Any], site: BuildSite) -> Iterator[str]:
     """A build box that has been started. It is gone afterwards, whatever happened."""
-    box = _create(engine, recipe, site)
+    volumes = volumes_of(image, recipe.name)
+    box = _create(engine, recipe, image, volumes, site)
     try:
         with telling("The packages cannot be installed"):
-            engine.api.put_archive(box, "/", pack(recipe, site.variables, site.seconds + UNWATCHED))
+            engine.api.put_archive(box, "/", pack(recipe, site.variables, volumes, site.seconds + UNWATCHED))
             engine.api.start(box)
         yield box
     finally:
         engine.remove(box)
 
 
-def _create(engine: Engine, recipe: Recipe, site: BuildSite) -> str:
+def _create(engine: Engine, recipe: Recipe, image: Mapping[str, Any], volumes: Sequence[str], site: BuildSite) -> str:
     with telling("A box for the packages cannot be made"):
-        memory = int(engine.api.info()["MemTotal"]) // 2
+        info = engine.api.info()
+        memory, processors = int(info["MemTotal"]) // 2, max(1, int(info["NCPU"]) // 2)
         host = engine.api.create_host_config(
-            network_mode=site.network, cap_drop=["ALL"], cap_add=list(CAPABILITIES),
-            security_opt=["no-new-privileges"], mem_limit=memory, memswap_limit=memory, pids_limit=PROCESSES,
-            runtime=site.runtime, init=True, oom_score_adj=500, log_config={"Type": "json-file", "Config": {"max-size": "16m", "max-file": "1"}},
+            network_mode=site.network, cap_drop=["ALL"], cap_add=list(CAPABILITIES), security_opt=["no-new-privileges"],
+            mem_limit=memory, memswap_limit=memory, nano_cpus=processors * 10**9, pids_limit=PROCESSES,
+            tmpfs=dict.fromkeys(volumes, COVER), runtime=site.runtime, init=True, oom_score_adj=500,
+            log_config={"Type": "json-file", "Config": {"max-size": "16m", "max-file": "1"}},
         )  # fmt: skip
         made = engine.api.create_container(
             recipe.image, entrypoint=[recipe.python], command=["-I", f"/{FOLDER}/steps.py", f"/{FOLDER}"], user="0:0",
-            working_dir="/", host_config=host, healthcheck=NO_CHECK, labels=engine.labels(BUILD, **{"nsml.key": recipe.key}),
+            working_dir="/", environment=scrub_variables(image), host_config=host, healthcheck=NO_CHECK,
+            labels=engine.labels(BUILD, **{"nsml.key": recipe.key}),
         )  # fmt: skip
         return str(made["Id"])
 
@@ -133,7 +153,7 @@ def _create(engine: Engine, recipe: Recipe, site: BuildSite) -> str:
 def _follow(engine: Engine, box: str, site: BuildSite, tell: Tell, stop: threading.Event) -> int:
     """The exit status of the steps."""
     began = weighed = time.monotonic()
-    while (status := _wait(engine, box)) is None:
+    while (status := engine.wait(box, LOOK)) is None:
         now = time.monotonic()
         if stop.is_set():
             raise PreparationStopped("Stopped while its packages were being installed.")
@@ -145,27 +165,15 @@ def _follow(engine: Engine, box: str, site: BuildSite, tell: Tell, stop: threadi
                 raise EnvironmentFailed(
                     f"they need more than the {site.size / 1e9:,.1f} GB that an environment may have"
                 )
-        step = find_step(_read(engine, box, 20))
+        step = find_last_step(_read(engine, box, 20))
         if step:
             tell(step)
     return status
 
 
-def find_step(output: str) -> str:
+def find_last_step(output: str) -> str:
     """The last line that says what is being done, without addresses; empty when none does."""
-    steps = [line for line in output.splitlines() if _STEPS.fullmatch(line)]
-    return _ADDRESS.sub("", " ".join(steps[-1].split()))[:MAX_TOLD] if steps else ""
-
-
-def _wait(engine: Engine, box: str) -> int | None:
-    """The exit status; None while it runs."""
-    with telling("The box for the packages was lost"):
-        try:
-            return int(engine.api.wait(box, timeout=LOOK)["StatusCode"])
-        except (requests.exceptions.Timeout, requests.exceptions.ConnectionError) as error:
-            if "timed out" not in str(error).lower():
-                raise
-            return None
+    return next(filter(None, map(find_step, reversed(cut(output).splitlines()))), "")
 
 
 def _weigh(engine: Engine, box: str) -> int:
@@ -181,7 +189,7 @@ def _read(engine: Engine, box: str, tail: int) -> str:
             said: bytes = engine.api.logs(box, tail=tail)
         except docker.errors.NotFound:
             return ""
-        return said.decode("utf-8", "replace")
+        return said[-MAX_OUTPUT:].decode("utf-8", "replace")
 
 
 def _find_reason(engine: Engine, box: str, recipe: Recipe, status: int) -> str:
@@ -196,12 +204,14 @@ def _find_reason(engine: Engine, box: str, recipe: Recipe, status: int) -> str:
 
 def describe_failure(output: str, recipe: Recipe, status: int) -> str:
     """Why packages could not be installed, in the words of whoever refused, in one line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in cut(output).splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     if last == f"{build_steps.MARK}{build_steps.NO_APT}":
         return f"{recipe.name} has no apt-get for {', '.join(recipe.packages)}"
     if last == f"{build_steps.MARK}{build_steps.NO_PIP}":
         return f"the Python of {recipe.name} has no pip for {', '.join(recipe.requirements)}"
+    if last == f"{build_steps.MARK}{build_steps.NO_PLACE}":
+        return f"the Python of {recipe.name} keeps its packages in a VOLUME, and nothing that is installed there stays"
     apt = list(dict.fromkeys(line.removeprefix("E:").strip() for line in lines if line.startswith("E:")))
     pip = any(line.startswith("ERROR:") for line in lines)
     if apt and not pip:

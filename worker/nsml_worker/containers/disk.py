@@ -8,17 +8,20 @@ Where the worker may not mount, disk/ is a plain folder, and what lies in it is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
 
 from nsml_worker.box import DISK
+from nsml_worker.containers.end import describe_size
 from nsml_worker.errors import BoxFailed
 
 IMAGE = "disk.img"
 BYTES_PER_FILE = 16384  # a disk has room for one file for so many of its bytes,
 FEWEST_FILES, MOST_FILES = 8192, 1_000_000  # within these bounds
 SMALLEST = 4 * 2**20  # bytes; below it there is no room for a file system
+LEAST, MOST = 2**30, 20 * 2**30  # bytes; a box that names no limit gets its share of what is free, within these bounds
 MAKE = (
     "mkfs.ext4",
     "-q",
@@ -30,6 +33,8 @@ MAKE = (
     "-E",
     "lazy_itable_init=1,nodiscard,root_owner=0:0",
 )
+CHECK = ("e2fsck", "-f", "-y")  # what cannot be mended without a question would be lost without an answer too
+MENDED = 3  # of its exit statuses the highest with which a disk is whole
 MOUNT = ("mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime")
 
 
@@ -39,12 +44,31 @@ def find_obstacle(folder: Path) -> str:
         return "only root can mount"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        remove_disk(folder)  # of a worker that was killed here
         make_disk(folder, SMALLEST)
     except BoxFailed as error:
         return str(error)
     finally:
         remove_disk(folder)
     return ""
+
+
+def choose_size(boxes: Path, count: int) -> int:
+    """Bytes for a box that names no limit: so many, each with as much, find room in what is free now."""
+    return min(MOST, max(LEAST, find_room(boxes) // count))
+
+
+def find_room(boxes: Path) -> int:
+    """Bytes that are free and that no box's disk may still come to take. Were they taken, a box would lose what it believes
+    to have written.
+    """
+    disk = os.statvfs(boxes)
+    promised = 0
+    for image in boxes.glob(f"*/{IMAGE}"):
+        with contextlib.suppress(FileNotFoundError):
+            facts = image.stat()
+            promised += max(0, facts.st_size - facts.st_blocks * 512)
+    return disk.f_bavail * disk.f_frsize - promised
 
 
 def make_disk(box: Path, size: int) -> None:
@@ -54,8 +78,14 @@ def make_disk(box: Path, size: int) -> None:
         size: bytes.
 
     Raises:
-        BoxFailed: with what the system said.
+        BoxFailed: there is no room for it, or with what the system said.
     """
+    free = find_room(box.parent)
+    if size > free:
+        raise BoxFailed(
+            f"There is no room for a box's disk of {describe_size(size)}: {describe_size(max(0, free))} are free beside what "
+            "other boxes may still write. Make room, or set NSML_BOX_DISK lower."
+        )
     with (box / IMAGE).open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
         file.truncate(max(size, SMALLEST))
@@ -75,6 +105,16 @@ def mount_disk(box: Path) -> None:
     (box / DISK).chmod(0o711)
 
 
+def mount_again(box: Path) -> None:
+    """Mount a disk whose machine may have lost its power: checked before, for it has no journal.
+
+    Raises:
+        BoxFailed: with what the system said.
+    """
+    _run(*CHECK, str(box / IMAGE), good=MENDED)
+    mount_disk(box)
+
+
 def remove_disk(box: Path) -> None:
     """Unmount the disk of a box and take it away; what is not there is no fault.
 
@@ -91,11 +131,12 @@ def remove_disk(box: Path) -> None:
     (box / IMAGE).unlink(missing_ok=True)
 
 
-def _run(*words: str) -> None:
+def _run(*words: str, good: int = 0) -> None:
+    """Raises BoxFailed where the exit status is none from 0 to `good`."""
     try:
         done = subprocess.run(words, capture_output=True, check=False)
     except OSError as error:
         raise BoxFailed(f"The disk of a box cannot be made: {error}.") from error
-    if done.returncode:
+    if not 0 <= done.returncode <= good:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise BoxFailed(f"The disk of a box cannot be made: {said or words[0] + ' failed'}.")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nsml_worker.capacity import find_gpus
+from nsml_worker.capacity import DECLARED, Meter
 from nsml_worker.checkup import Finding, Level, judge, judge_version
 from nsml_worker.containers.engine import Engine, telling
 from nsml_worker.containers.site import ImageSite, has_registry
-from nsml_worker.errors import EngineFailed
+from nsml_worker.errors import EngineFailed, SettingsInvalid
 from nsml_worker.runtimes import DEFAULT
 
 LEAST_API = (1, 41)
@@ -36,7 +36,9 @@ def examine_engine(environment: Mapping[str, str]) -> list[Finding]:
     try:
         with telling("The Docker engine does not say what it is"):
             found = judge_engine(engine.api.info(), engine.api.version())
-            return [*found, judge_images(_list_tags(engine), _site(environment))]
+            return [*found, judge_images(_list_tags(engine), find_site(environment))]
+    except SettingsInvalid as error:
+        return [*found, Finding("runtime images", Level.MISSING, str(error), f"Correct {DECLARED}.")]
     except EngineFailed as error:
         return [Finding("engine", Level.MISSING, str(error).rstrip("."), "Look into the engine's own log.")]
     finally:
@@ -69,10 +71,10 @@ def judge_images(tags: Sequence[str], site: ImageSite) -> Finding:
     )  # fmt: skip
 
 
-def _site(environment: Mapping[str, str]) -> ImageSite:
-    """As the worker would read it."""
+def find_site(environment: Mapping[str, str]) -> ImageSite:
+    """As the worker would read it. Raises SettingsInvalid."""
     prefix, tag = environment.get("NSML_IMAGE_PREFIX", ImageSite.prefix), environment.get("NSML_IMAGE_TAG")
-    return ImageSite(prefix, tag or ImageSite.tag, cuda=bool(find_gpus()))
+    return ImageSite(prefix, tag or ImageSite.tag, cuda=bool(Meter(Path(), environment.get(DECLARED, "")).gpus()))
 
 
 def _list_tags(engine: Engine) -> list[str]:

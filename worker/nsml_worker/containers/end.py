@@ -16,6 +16,7 @@ from nsml_worker.contract import EndReason, Limits
 
 SIGKILL, SIGTERM = 9, 15
 CRASHED = 255  # an engine's code for a container of which it did not see the end
+REACH = 10.0  # seconds in which a box has reached its program, or never will
 LOST = "The Docker engine or the machine was restarted under it."
 GONE = "Its container is gone; somebody removed it."
 
@@ -29,6 +30,7 @@ class State:
     started_at: float
     finished_at: float
     error: str = ""
+    memory: int = 0  # bytes it might use; 0: no limit
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Note:
-    """What the keeper noted. `status` is None when it wrote nothing; `asked`: somebody asked the box to end."""
+    """What the keeper noted. `status` is None when it wrote nothing; `asked`: somebody asked the box to end; `reached`: it came
+    to the program.
+    """
 
     reached: bool = False
     status: int | None = None
@@ -61,7 +65,7 @@ class Facts:
     asked: Asked | None
     note: Note
     want: str  # what the disk had nothing left of, as the worker saw it
-    seen: bool  # the engine answered from start to end, and still does
+    seen: bool  # the engine answered when it ended, and still does
     limits: Limits
     disk: int  # bytes
 
@@ -78,6 +82,7 @@ def read_state(inspected: Mapping[str, Any] | None) -> State | None:
         started_at=started_at,
         finished_at=max(started_at, parse_time(state.get("FinishedAt", ""))),
         error=str(state.get("Error", "")),
+        memory=int(((inspected or {}).get("HostConfig") or {}).get("Memory") or 0),
     )
 
 
@@ -131,8 +136,8 @@ def find_cause(facts: Facts, state: State, status: int) -> tuple[EndReason | Non
     if not facts.seen and (facts.note.status is None or facts.note.asked):
         return EndReason.BOX_LOST, LOST
     if state.out_of_memory or (facts.note.killed and status):
-        return EndReason.OUT_OF_MEMORY, describe_memory(limits.memory, status)
-    if not facts.note.reached:
+        return EndReason.OUT_OF_MEMORY, describe_memory(state.memory, status)
+    if is_stillborn(state, facts.note):
         return EndReason.NODE_ERROR, f"Its Python could not start the program (exit code {state.exit_code})."
     if status and facts.note.crowded:
         return EndReason.TOO_MANY_PROCESSES, f"It may have {limits.processes:,} processes and threads at a time."
@@ -142,7 +147,13 @@ def find_cause(facts: Facts, state: State, status: int) -> tuple[EndReason | Non
     return None, ""
 
 
-def describe_memory(limit: int | None, status: int) -> str:
+def is_stillborn(state: State, note: Note) -> bool:
+    """Whether a box ended before its program: ours. A program can take the notes away, but not the time it has had."""
+    is_short = state.finished_at - state.started_at < REACH
+    return is_short and state.exit_code != 0 and note.status is None and not note.reached
+
+
+def describe_memory(limit: int, status: int) -> str:
     """A sentence with the limit in it."""
     bound = f"the box's memory of {describe_size(limit)}" if limit else "this machine's memory"
     if status == -SIGKILL:

@@ -16,7 +16,7 @@ import requests
 import structlog
 
 from nsml_worker import untrusted
-from nsml_worker.box import DISK, EXIT, PLAN, Box, BoxId, open_box
+from nsml_worker.box import DISK, EXIT, PLAN, Box, BoxId, find_boxes, open_box
 from nsml_worker.box_keeper import find_want
 from nsml_worker.containers import disk as disks
 from nsml_worker.containers.end import Asked, Facts, Note, State, judge, parse_time, read_note, read_state
@@ -24,7 +24,7 @@ from nsml_worker.containers.engine import Engine, explain
 from nsml_worker.containers.events import Events
 from nsml_worker.contract import EndReason
 from nsml_worker.deadlines import Deadlines
-from nsml_worker.errors import BoxFailed, EngineFailed
+from nsml_worker.errors import BoxFailed, BoxUnreadable, EngineFailed
 from nsml_worker.fields import read_fields, write_fields
 from nsml_worker.process_tree import measure_folder
 
@@ -143,14 +143,18 @@ class Endings:
 
     def _look(self) -> None:
         """Find out about every box that has not ended as far as we know."""
-        for folder in self._boxes.iterdir():
-            box = open_box(folder)
-            if box is not None and box.was_launched and not box.has_ended:
+        for box in find_boxes(self._boxes).boxes:
+            if box.was_launched and not box.has_ended:
                 self._conclude(box.id)
 
     def _conclude(self, box_id: BoxId) -> None:
         """If its container has ended, write down how."""
-        box = open_box(self._boxes / str(box_id))
+        try:
+            box = open_box(self._boxes / str(box_id))
+        except BoxUnreadable as error:
+            log.error("box_unreadable", box=str(box_id), said=str(error))
+            self._deadlines.add(AGAIN, lambda: self._conclude(box_id))
+            return
         with self._lock:
             if box_id in self._held:
                 self._ended_early.add(box_id)
@@ -174,12 +178,14 @@ class Endings:
     def _gather(self, box: Box, state: State | None) -> Facts:
         note = find_note(box)
         disk = box.folder / DISK
+        if state is not None and not note.reached:
+            log.warning("program_not_reached", box=str(box.id), exit_code=state.exit_code)
         return Facts(
             state=state,
             asked=read_asked(box.folder),
             note=note,
             want=find_want(str(disk)) if disk.is_mount() else "",
-            seen=state is not None and self._events.since <= state.started_at and self._engine.answers(),
+            seen=state is not None and self._events.since <= state.finished_at and self._engine.answers(),
             limits=box.spec.limits,
             disk=box.spec.limits.disk or self._disk,
         )
@@ -190,7 +196,7 @@ def mount_again(box: Box) -> None:
     disk = box.folder / DISK
     if (box.folder / disks.IMAGE).exists() and not disk.is_mount():
         try:
-            disks.mount_disk(box.folder)
+            disks.mount_again(box.folder)
         except BoxFailed as error:
             log.warning("disk_lost", box=str(box.id), said=str(error))
 

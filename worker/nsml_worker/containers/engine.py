@@ -97,6 +97,20 @@ class Engine:
                 return None
             return found
 
+    def wait(self, container: str, seconds: float) -> int | None:
+        """The exit status of a container; None when it still runs after so many seconds.
+
+        Raises:
+            EngineFailed: the engine does not say.
+        """
+        with telling("A container cannot be waited for"):
+            try:
+                return int(self.api.wait(container, timeout=seconds)["StatusCode"])
+            except (requests.exceptions.Timeout, requests.exceptions.ConnectionError) as error:
+                if "timed out" not in str(error).lower():
+                    raise
+                return None
+
     def remove(self, container: str) -> None:
         """Take a container away, running or not, with its anonymous volumes. One that is gone stays gone.
 

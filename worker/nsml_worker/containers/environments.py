@@ -19,7 +19,7 @@ import structlog
 
 from nsml_worker.containers.build import BuildSite, build
 from nsml_worker.containers.engine import BUILD, PROBE, Engine, telling
-from nsml_worker.containers.pull import pull
+from nsml_worker.containers.pull import describe_bound, pull
 from nsml_worker.containers.python import Pythons
 from nsml_worker.containers.recipe import REPOSITORY, Recipe, make_recipe
 from nsml_worker.containers.shelf import IMAGE, Shelf
@@ -32,6 +32,7 @@ from nsml_worker.runner import Tell, keep_quiet
 from nsml_worker.runtimes import DEFAULT, TF1_ON_2
 
 LOOK = 0.2  # seconds between two looks at whether a run that waits for another was stopped
+BUILDS = 2  # at a time: each may have half of the machine's memory and processors
 OFFER_SECONDS = 20.0  # what a node has is asked for with each heartbeat
 
 log = structlog.get_logger()
@@ -65,7 +66,8 @@ class DockerEnvironments:
         self._shelf = Shelf(engine, folder, boxes, self._site.budget)
         self._pythons = Pythons(engine, self._site.runtime)
         self._lock = threading.Lock()  # of the shelf and of what follows
-        self._turns: dict[str, threading.Lock] = {}
+        self._turns: dict[str, threading.Semaphore] = {}
+        self._builds = threading.Semaphore(BUILDS)
         self._stops: dict[Path, threading.Event] = {}
         self._leaving = False
         self._made: dict[str, str] = {}  # what the server calls an environment → the image's id
@@ -170,10 +172,11 @@ class DockerEnvironments:
         try:
             image = self._fetch(reference, tell, stop)
         except ImageMissing as error:
-            raise (
-                error if wanted.reference else ImageMissing(f"{error}; the operator makes it with `make images`")
-            ) from error
-        python = self._pythons.find(image, reference)
+            if wanted.reference:
+                raise
+            raise ImageMissing(f"{error}; the operator makes it with `make images`") from error
+        with self._wait(self._turn_of(image), f"Waiting for a look into {reference}", tell, stop):
+            python = self._pythons.find(image, reference, stop)
         recipe = make_recipe(wanted, image, reference, python)
         if recipe.wanted:
             image = self._find_built(recipe) or self._build(recipe, tell, stop)
@@ -193,7 +196,8 @@ class DockerEnvironments:
         """The id of an image: from here on no tag is asked again."""
         facts = self._inspect(reference)
         if facts is None:
-            with self._turn(reference, f"Waiting for {reference}, which another session pulls", tell, stop):
+            said = f"Waiting for {reference}, which another session pulls"
+            with self._wait(self._turn_of(reference), said, tell, stop):
                 facts = self._inspect(reference) or self._pull(reference, tell, stop)
         with self._lock:
             self._shelf.touch(facts["Id"])
@@ -207,14 +211,13 @@ class DockerEnvironments:
             raise ImageMissing(f"{reference} was pulled and is not there")
         size = int(facts["Size"])
         log.info("image_pulled", reference=reference, size=size, seconds=round(time.monotonic() - began, 1))
+        if size > self._site.budget:
+            with telling("An image that is too large cannot be removed"):
+                self._engine.api.remove_image(reference)
+            raise ImageMissing(f"{reference} is {describe_bound(self._site.budget)}")
         with self._lock:
             self._shelf.add(facts["Id"], reference, size)
             self._shelf.evict()
-        if size > self._site.budget:
-            said = (
-                f"{reference} is larger than the {self._site.budget / 1e9:,.1f} GB that this machine keeps for images"
-            )
-            raise ImageMissing(said)
         return facts
 
     def _find_built(self, recipe: Recipe) -> str | None:
@@ -227,13 +230,15 @@ class DockerEnvironments:
         return str(facts["Id"])
 
     def _build(self, recipe: Recipe, tell: Tell, stop: threading.Event) -> str:
-        with self._turn(recipe.key, "Waiting for the same packages, which another session installs", tell, stop):
+        said = "Waiting for the same packages, which another session installs"
+        with self._wait(self._turn_of(recipe.key), said, tell, stop):
             return self._find_built(recipe) or self._build_now(recipe, tell, stop)
 
     def _build_now(self, recipe: Recipe, tell: Tell, stop: threading.Event) -> str:
-        began = time.monotonic()
         site = BuildSite(self._site.network, self._site.runtime, self._site.variables, self._site.budget // 2)
-        image = build(self._engine, recipe, site, tell, stop)
+        with self._wait(self._builds, f"Waiting for other sessions' packages; {BUILDS} build at a time", tell, stop):
+            began = time.monotonic()
+            image = build(self._engine, recipe, site, tell, stop)
         size = self._size_of(image) - self._size_of(recipe.image)
         log.info("environment_made", tag=recipe.tag, size=size, seconds=round(time.monotonic() - began, 1))
         with self._lock:
@@ -248,20 +253,22 @@ class DockerEnvironments:
             write_fields(str(box / IMAGE), fields)
         return prepared
 
-    @contextlib.contextmanager
-    def _turn(self, name: str, said: str, tell: Tell, stop: threading.Event) -> Iterator[None]:
-        """One at a time; whoever has to wait is told why."""
+    def _turn_of(self, name: str) -> threading.Semaphore:
         with self._lock:
-            lock = self._turns.setdefault(name, threading.Lock())
-        if not lock.acquire(blocking=False):
+            return self._turns.setdefault(name, threading.Semaphore())
+
+    @contextlib.contextmanager
+    def _wait(self, place: threading.Semaphore, said: str, tell: Tell, stop: threading.Event) -> Iterator[None]:
+        """As many at a time as there are places; whoever has to wait is told why."""
+        if not place.acquire(blocking=False):
             tell(said)
-            while not lock.acquire(timeout=LOOK):
+            while not place.acquire(timeout=LOOK):
                 if stop.is_set():
                     raise PreparationStopped("Stopped while it waited for another session's preparation.")
         try:
             yield
         finally:
-            lock.release()
+            place.release()
 
     def _inspect(self, reference: str) -> dict[str, Any] | None:
         with telling("The images of this node cannot be looked at"):

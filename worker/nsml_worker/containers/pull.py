@@ -135,6 +135,11 @@ def find_login(reference: str, credentials: Path | None) -> dict[str, Any]:
         raise EngineFailed(f"The file that NSML_REGISTRY_AUTH names cannot be used: {error}") from error
 
 
+def describe_bound(limit: int) -> str:
+    """What an image is that takes more than so many bytes."""
+    return f"larger than the {limit / 1e9:,.1f} GB that this machine keeps for images"
+
+
 class _Pull:
     """One request to the engine, read by a thread of its own: whoever waits for it can leave at once."""
 
@@ -179,7 +184,7 @@ class _Pull:
             return
         self._progress.add(line)
         if self._progress.size > self._limit:
-            self._said = f"it is larger than the {self._limit / 1e9:,.1f} GB that this machine keeps for images"
+            self._said = f"it is {describe_bound(self._limit)}"
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         """The engine's answer. Leaving it early ends the pull: the engine notices that nobody reads."""

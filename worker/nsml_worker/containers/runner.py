@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import docker.errors
 import requests
 import structlog
 
-from nsml_worker.box import DISK, PLAN, Box, BoxId, open_box
+from nsml_worker.box import DISK, PLAN, Box, BoxId, find_boxes, remove_rest
 from nsml_worker.box_plan import APP, FETCHED
 from nsml_worker.box_users import find_free_user
 from nsml_worker.containers import disk as disks
@@ -23,10 +22,10 @@ from nsml_worker.containers.endings import Endings
 from nsml_worker.containers.engine import BOX, LABEL_ATTEMPT, LABEL_RUN, Engine, telling
 from nsml_worker.containers.environments import DockerEnvironments, PreparedImage
 from nsml_worker.containers.events import read_box
-from nsml_worker.containers.python import variables_of
-from nsml_worker.containers.stats import read_stats
+from nsml_worker.containers.image import variables_of, volumes_of
+from nsml_worker.containers.stats import measure
 from nsml_worker.contract import EndReason, Environment, RunSpec
-from nsml_worker.errors import EngineFailed, ImageMissing
+from nsml_worker.errors import BoxFailed, EngineFailed, ImageMissing
 from nsml_worker.fields import write_fields
 from nsml_worker.gauge import Spent
 from nsml_worker.materialise import Blobs, check_path, lay_out
@@ -34,7 +33,6 @@ from nsml_worker.runner import Tell, keep_quiet
 from nsml_worker.streaming import Watch
 
 GRACE = 10.0  # seconds
-BOX_DISK = 20 * 2**30  # bytes
 
 log = structlog.get_logger()
 
@@ -52,24 +50,24 @@ class DockerRunner:
         site: Site,
         *,
         grace: float = GRACE,
-        disk: int = BOX_DISK,
+        disk: int | None = None,
     ) -> None:
         """`grace`: seconds a program has between being asked to stop and being killed. `disk`: bytes a box may write whose
-        spec names no limit.
+        spec names no limit; None: its share of what is free now.
         """
         self._boxes = boxes
         self._engine = engine
         self._environments = environments
         self._site = site
-        self._disk = disk
         self._lock = threading.Lock()
         self._ready: dict[BoxId, Image] = {}  # prepared and not started
         self._facts: dict[str, dict[str, Any]] = {}  # of images, by their ids: an id never means another image
         boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._disk = disk or disks.choose_size(boxes, len(os.sched_getaffinity(0)) + 1)  # one each, and one that scores
         self._obstacle = disks.find_obstacle(boxes.parent / "disk-probe")
         if self._obstacle:
             log.warning("disks_not_limited", said=self._obstacle)
-        self._endings = Endings(boxes, engine, self._name_of, grace, disk)
+        self._endings = Endings(boxes, engine, self._name_of, grace, self._disk)
 
     @property
     def confinement(self) -> str:
@@ -146,14 +144,8 @@ class DockerRunner:
         return Watch(box, supervisor=None, is_alive=lambda: True)
 
     def measure(self, box: Box) -> Spent | None:
-        """See Runner. One request, answered from the box's control group without waiting for a second look."""
-        if box.has_ended:
-            return None
-        with telling("A box cannot be measured"):
-            try:
-                return read_stats(self._engine.api.stats(self._name_of(box.id), stream=False, one_shot=True))
-            except docker.errors.NotFound:
-                return None
+        """See Runner."""
+        return None if box.has_ended else measure(self._engine, self._name_of(box.id))
 
     def stop(self, box: Box, at_once: bool = False) -> None:
         """See Runner. What is pulled or built for it is given up."""
@@ -172,18 +164,15 @@ class DockerRunner:
             self._endings.release(box)
 
     def reattach(self) -> list[Box]:
-        """See Runner. What is left of boxes that are none any more is removed."""
-        found = []
-        for folder in sorted(self._boxes.iterdir()):
-            box = open_box(folder)
-            if box is None:
-                self._remove_rest(folder)
-                continue
+        """See Runner. What is left of boxes that were being removed goes. A box that cannot be read keeps its container."""
+        found = find_boxes(self._boxes)
+        for rest in found.rests:
+            self._remove_rest(rest)
+        for box in found.boxes:
             with contextlib.suppress(EngineFailed):
                 self._endings.restore(box)
-            found.append(box)
-        self._collect({box.id for box in found})
-        return found
+        self._collect({*(box.id for box in found.boxes), *found.unreadable})
+        return list(found.boxes)
 
     def _name_of(self, box: BoxId) -> str:
         """Its container. Two platforms may share an engine, and call their nodes the same."""
@@ -194,7 +183,7 @@ class DockerRunner:
         if facts is None:
             with telling("The image of a box cannot be looked at"):
                 facts = self._facts[prepared.image] = self._engine.api.inspect_image(prepared.image)
-        volumes = tuple((facts.get("Config") or {}).get("Volumes") or ())
+        volumes = volumes_of(facts, prepared.image)
         return Image(prepared.image, prepared.python, prepared.path, tuple(variables_of(facts)), volumes)
 
     def _make_folders(self, box: Box) -> int:
@@ -240,14 +229,15 @@ class DockerRunner:
         for one in self._engine.containers(BOX, **label(box)):
             self._engine.remove(one["Id"])
 
-    def _remove_rest(self, folder: Path) -> None:
-        """A folder without a record: a box that was being removed."""
-        with contextlib.suppress(EngineFailed, ValueError):
-            run_id, _, attempt = folder.name.partition("-")
-            self._sweep(BoxId(int(run_id), int(attempt)))
+    def _remove_rest(self, box: BoxId) -> None:
+        folder = self._boxes / str(box)
+        try:
+            self._sweep(box)
             disks.remove_disk(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-            log.info("rest_removed", folder=folder.name)
+            remove_rest(folder)
+            log.info("rest_removed", box=str(box))
+        except (BoxFailed, OSError) as error:  # at the next start again
+            log.error("rest_not_removed", box=str(box), said=str(error))
 
     def _collect(self, known: set[BoxId]) -> None:
         """Remove containers that carry our label and belong to no box that is here."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker.errors
+import requests
 import structlog
 
 from nsml_worker.containers.engine import ENVIRONMENT, Engine, explain, telling
+from nsml_worker.containers.recipe import REPOSITORY
 from nsml_worker.fields import read_fields
 
 IMAGE = "image"  # in a box's folder: the image it runs in
@@ -86,19 +88,24 @@ class Shelf:
                 one.record.unlink(missing_ok=True)
         known = {one.image for one in self.kept()}
         for one in ours:
-            if one["Id"] not in known and one.get("RepoTags"):
-                self.add(one["Id"], one["RepoTags"][0], int(one["Size"]), str(one["Labels"].get("nsml.base", "")))
+            tag = next((tag for tag in one.get("RepoTags") or () if tag.startswith(f"{REPOSITORY}:")), None)
+            if one["Id"] not in known and tag:  # labels are inherited by whatever somebody builds on an environment
+                self.add(one["Id"], tag, int(one["Size"]), str(one["Labels"].get("nsml.base", "")))
 
     def _remove(self, one: Kept) -> bool:
+        """Whether it takes no room of ours any more. A name that has come to mean another image is somebody else's."""
+        api = self._engine.api
         try:
-            self._engine.api.remove_image(one.reference)
+            is_ours = api.inspect_image(one.reference)["Id"] == one.image
+            if is_ours:
+                api.remove_image(one.reference)
+            log.info("image_dropped" if is_ours else "image_forgotten", reference=one.reference, size=one.size)
         except docker.errors.ImageNotFound:
             log.info("image_gone", reference=one.reference)
-        except docker.errors.DockerException as error:  # a container uses it: another time
+        except (docker.errors.DockerException, requests.RequestException) as error:  # a container uses it: another time
             log.info("image_kept", reference=one.reference, said=explain(error))
             return False
         one.record.unlink(missing_ok=True)
-        log.info("image_dropped", reference=one.reference, size=one.size)
         return True
 
     def _record_of(self, image: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nsml_worker.runtimes import DEFAULT, TF1_ON_2
 
-RUNTIMES = (DEFAULT, "tf1", "tf1.5", "keras2", "torch1")  # as docker/images.sh makes them
+RUNTIMES = (DEFAULT, "tf1", "tf1.5", "keras2", "torch1", "torch1.1")  # as docker/images.sh makes them
 BUDGET = 100 * 2**30  # bytes
 
 
