@@ -6,7 +6,7 @@ import sys
 from benchmarks.table import Row, render
 
 #: Modules of this folder with `rows() -> list[Row]`, in the order of the table.
-MODULES = ("cli", "report", "save", "submit", "environment", "boxes", "docker_environment", "placement")
+MODULES = ("cli", "report", "save", "submit", "environment", "boxes", "docker_environment", "placement", "rounds")
 
 
 def main(names: list[str]) -> int:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from benchmarks.table import Row, compare, take_quantile
-from nsml_server.domain.capacity import NodeView, Room, Waiting
+from nsml_server.domain.capacity import NodeView, Waiting
 from nsml_server.domain.devices import Gpu
 from nsml_server.domain.line import Line
 from nsml_server.domain.placement import Cluster, Placement, give_out, place
+from nsml_server.domain.rooms import Room
 from nsml_worker.contract import RunKind
 
 SESSIONS, USERS, SEED = 10_000, 500, 20_170_601

@@ -12,6 +12,7 @@
     │   └── StreamGap        409 stream_gap
     ├── TooLarge             413 too_large
     ├── Invalid              422 invalid
+    │   ├── NeverFits        422 never_fits
     │   ├── UnknownImage     422 unknown_image
     │   └── HashMismatch     422 hash_mismatch
     ├── RateLimited          429 rate_limited
@@ -165,6 +166,13 @@ class UnknownImage(Invalid):
     """No entry of the image table matches."""
 
     code = "unknown_image"
+
+
+class NeverFits(Invalid):
+    """No machine here can ever run what is asked for."""
+
+    code = "never_fits"
+    hint = "Ask for less with `-g`, `-c` or `--memory`."
 
 
 class HashMismatch(Invalid):

@@ -49,9 +49,10 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     image: str = "default"
     """What a program runs in when it names no image."""
-    unknown_images: Literal["refuse", "default", "pull"] = "refuse"
-    """What to do with an image that the image table does not know: refuse the run, run it in `image` with a note, or, where
-    machines run containers, pull it. To pull lets everybody name whatever the nodes' credentials open."""
+    unknown_images: Literal["refuse", "default", "pull"] = "default"
+    """What to do with an image that a program names and the image table does not know: run it in the nearest runtime, or in
+    `image`, with a note; refuse the run; or, where machines run containers, pull it. To pull lets everybody name whatever the
+    nodes' credentials open."""
 
     lease: Seconds = 30.0
     """Seconds after which a silent worker loses its runs."""
@@ -96,6 +97,8 @@ class Settings(BaseSettings):
     """Bytes of the files a program leaves behind besides checkpoints."""
     product_files: Count = 1_000
     """How many of them."""
+    open_submissions: Count = 100
+    """Submits and rehearsals that one person may have under way."""
     prediction_bytes: Bytes = 1 * GIB
     """Bytes of one prediction file."""
     stream_bytes: Bytes = 4 * GIB
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     processes: Count = 4096
     """Processes and threads in one box."""
     memory: Bytes | None = None
-    """Bytes of memory of a box when none is asked for; none: no limit."""
+    """Bytes of memory of a box when none is asked for; none: a container's share of its machine, a process as much as there is."""
     box_disk: Bytes | None = None
     """Bytes a box may write to its disk; none: no limit."""
 

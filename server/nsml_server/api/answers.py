@@ -18,6 +18,8 @@ from starlette.types import Receive, Scope, Send
 from nsml_server.domain.names import shown
 from nsml_server.errors import Conflict, Invalid, NsmlError, Unavailable
 
+WORKERS = "/agent/"  # where the paths of their API begin
+
 log = structlog.get_logger()
 
 
@@ -84,7 +86,10 @@ async def _answer_http(_: Request, error: Exception) -> Response:
 
 async def _answer_clash(request: Request, error: Exception) -> Response:
     log.warning("rows_clashed", path=request.url.path, error=str(error)[:500])
-    return of_error(Conflict("The same was asked for twice at the same moment.", hint="Ask again."))
+    message = "The same was asked for twice at the same moment."
+    # A worker repeats what was not possible now, and takes a conflict for the end of its attempt.
+    is_worker = request.url.path.startswith(WORKERS)
+    return of_error(Unavailable(message) if is_worker else Conflict(message, hint="Ask again."))
 
 
 async def _answer_nobody(request: Request, _: Exception) -> Response:

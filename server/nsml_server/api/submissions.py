@@ -57,7 +57,7 @@ def list_of_session(platform: ThePlatform, named: TheSession) -> Json:
     """A session's submissions, newest first."""
     with platform.database.read() as tx:
         rows = submissions.of_session(tx, named.find(tx))
-        return Json({"submissions": [views.submission(platform, tx, row) for row in rows]})
+        return Json({"submissions": views.submission_list(platform, tx, rows)})
 
 
 @router.get("/submissions")
@@ -70,7 +70,7 @@ def list_submissions(
     """Your submissions, newest first."""
     with platform.database.read() as tx:
         rows = submissions.listed(tx, caller, dataset, last)
-        return Json({"submissions": [views.submission(platform, tx, row) for row in rows]})
+        return Json({"submissions": views.submission_list(platform, tx, rows)})
 
 
 @router.get("/submissions/{number}")

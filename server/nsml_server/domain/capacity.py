@@ -1,8 +1,8 @@
-"""What runs ask for, what nodes have, and what is left of it."""
+"""What runs ask for, and what nodes have. What is left of it is in rooms.py."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -27,6 +27,11 @@ class Shape(NamedTuple):
     runtime: str = ""
     runner: str = ""
 
+    @property
+    def is_choosy(self) -> bool:
+        """Whether not every device will do."""
+        return bool(self.gpu_model or self.gpu_driver)
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -34,7 +39,7 @@ class Waiting:
 
     A machine must have the `runtime`, must run boxes with the `runner` and must be the `node`, where they are named; one that
     holds the `image` (a Docker reference, or the key of an environment) and the `dataset` is better than one that has to
-    fetch them.
+    fetch them. `in_vain`: seconds since room was first kept for it.
     """
 
     run_id: int
@@ -51,6 +56,7 @@ class Waiting:
     node: str = ""
     runtime: str = ""
     runner: str = ""
+    in_vain: float = 0.0
 
     @property
     def is_scoring(self) -> bool:
@@ -61,23 +67,29 @@ class Waiting:
     def shape(self) -> Shape:
         """What decides where it can go."""
         size = (self.is_scoring, self.cpus, self.gpus, self.memory or 0)
-        return Shape(*size, self.gpu_model, self.gpu_driver, self.node, self.runtime, self.runner)
+        wish = (self.gpu_model, self.gpu_driver) if self.gpus else ("", "")
+        return Shape(*size, *wish, self.node, self.runtime, self.runner)
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a run that is placed, preparing, running, paused or stopping occupies on a node."""
+    """What a run that is placed, preparing, running, paused or stopping occupies on a node; `until` when it is made to end, in
+    unix seconds.
+    """
 
     user_id: int
     kind: RunKind
     cpus: int
     gpus: tuple[str, ...] = ()
     memory: int | None = None
+    until: float = math.inf
 
 
 @dataclass(frozen=True)
 class NodeView:
-    """A node as placement sees it. `gpus` in the node's order; `memory` in bytes; a drained one gets nothing new."""
+    """A node as placement sees it. `gpus` in the node's order; `memory` in bytes; a drained one gets nothing new, nor does one
+    that lately was `deaf` to what it was given.
+    """
 
     name: str
     cpus: int
@@ -90,11 +102,12 @@ class NodeView:
     runner: str = ""
     connected: bool = True
     drained: bool = False
+    deaf: bool = False
 
     @property
     def takes_runs(self) -> bool:
         """Whether anything may go there now."""
-        return self.connected and not self.drained
+        return self.connected and not self.drained and not self.deaf
 
     def is_meant(self, shape: Shape) -> bool:
         """Whether it is of the kind that is asked for, whatever its size."""
@@ -106,7 +119,7 @@ class NodeView:
 
     def suitable_gpus(self, shape: Shape) -> tuple[Gpu, ...]:
         """Its devices that are of the model and the driver asked for."""
-        if not shape.gpu_model and not shape.gpu_driver:
+        if not shape.is_choosy:
             return self.gpus
         return tuple(gpu for gpu in self.gpus if is_suitable(gpu, shape))
 
@@ -126,100 +139,3 @@ def is_suitable(gpu: Gpu, shape: Shape) -> bool:
 def is_scoring(kind: RunKind) -> bool:
     """Whether runs of this kind are one of the two halves of a submit."""
     return kind in (RunKind.PREDICT, RunKind.SCORE)
-
-
-class Room:
-    """What is left on one node while places are being given out. `kept_…` is set aside for a run ahead in line.
-
-    Asked millions of times where many wait, so what is free is kept as plain numbers, brought up to date at each change.
-    """
-
-    def __init__(self, node: NodeView) -> None:
-        self.node = node
-        taken = {gpu for held in node.held for gpu in held.gpus}
-        self.free_gpus = [gpu for gpu in node.gpus if gpu.uuid not in taken]
-        self.kept_cpus = self.kept_gpus = self.kept_memory = 0
-        self._training_cpus = sum(held.cpus for held in node.held if not is_scoring(held.kind))
-        self._scoring_cpus = sum(held.cpus for held in node.held if is_scoring(held.kind))
-        self._used_memory = sum(held.memory or 0 for held in node.held)
-        self._count()
-
-    def total_cpus(self, scoring: bool) -> int:
-        """CPUs of the node that such a run may use."""
-        return self.node.cpus + (SCORING_LANE if scoring else 0)
-
-    def free_cpus(self, scoring: bool) -> int:
-        """CPUs left for such a run; the lane is used up by scoring runs before they take a CPU of the node."""
-        return self._cpus + self._lane if scoring else self._cpus
-
-    def usable_gpus(self, shape: Shape) -> int:
-        """Free devices of the wanted kind that are not kept for a run ahead."""
-        if shape.gpu_model or shape.gpu_driver:
-            return len(self._suitable(shape)) - self.kept_gpus
-        return self._gpus
-
-    @property
-    def free_memory(self) -> int:
-        """Bytes left."""
-        return self._memory
-
-    def fits(self, shape: Shape) -> bool:
-        """Whether a run that this node could hold can start here now."""
-        return (
-            shape.gpus <= self._gpus
-            and shape.cpus <= (self._cpus + self._lane if shape.scoring else self._cpus)
-            and shape.memory <= self._memory
-            and (not (shape.gpu_model or shape.gpu_driver) or shape.gpus <= self.usable_gpus(shape))
-        )
-
-    def lack(self, shape: Shape) -> tuple[int, int, int, str]:
-        """How much is missing for such a run; the room with the smallest is where it fits soonest."""
-        gpus, cpus = shape.gpus - self.usable_gpus(shape), shape.cpus - self.free_cpus(shape.scoring)
-        memory = shape.memory - self._memory
-        return gpus if gpus > 0 else 0, cpus if cpus > 0 else 0, memory if memory > 0 else 0, self.node.name
-
-    def take(self, shape: Shape) -> tuple[str, ...]:
-        """Occupies the room for a run that fits; returns its devices, the first free ones that are suitable."""
-        taken = self._suitable(shape)[: shape.gpus]
-        self.free_gpus = [gpu for gpu in self.free_gpus if gpu not in taken]
-        self._occupy(shape.scoring, shape.cpus, shape.memory)
-        return tuple(gpu.uuid for gpu in taken)
-
-    def give_back(self, shape: Shape, uuids: Collection[str]) -> None:
-        """Inverse of `take`, for those who keep rooms from one decision to the next."""
-        free = {gpu.uuid for gpu in self.free_gpus}.union(uuids)
-        self.free_gpus = [gpu for gpu in self.node.gpus if gpu.uuid in free]
-        self._occupy(shape.scoring, -shape.cpus, -shape.memory)
-
-    def keep(self, shape: Shape) -> None:
-        """Sets aside what is free of a run's needs, so that it only gains while it waits."""
-        self.kept_gpus += max(0, min(shape.gpus, self.usable_gpus(shape)))
-        self.kept_cpus += min(shape.cpus, self._cpus)
-        self.kept_memory += min(shape.memory, self._memory)
-        self._count()
-
-    def forget_kept(self) -> None:
-        """Nothing is set aside any more."""
-        if self.kept_cpus or self.kept_gpus or self.kept_memory:
-            self.kept_cpus = self.kept_gpus = self.kept_memory = 0
-            self._count()
-
-    def _suitable(self, shape: Shape) -> list[Gpu]:
-        if not shape.gpu_model and not shape.gpu_driver:
-            return self.free_gpus
-        return [gpu for gpu in self.free_gpus if is_suitable(gpu, shape)]
-
-    def _occupy(self, scoring: bool, cpus: int, memory: int) -> None:
-        if scoring:
-            self._scoring_cpus += cpus
-        else:
-            self._training_cpus += cpus
-        self._used_memory += memory
-        self._count()
-
-    def _count(self) -> None:
-        beyond_lane = max(0, self._scoring_cpus - SCORING_LANE)
-        self._cpus = max(0, self.node.cpus - self._training_cpus - beyond_lane - self.kept_cpus)
-        self._lane = max(0, SCORING_LANE - self._scoring_cpus)
-        self._gpus = len(self.free_gpus) - self.kept_gpus
-        self._memory = max(0, self.node.memory - self._used_memory - self.kept_memory)

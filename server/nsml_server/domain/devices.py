@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nsml_server.domain.names import shown
 from nsml_server.errors import Invalid
@@ -24,6 +25,7 @@ class Gpu:
     driver: str = ""
 
 
+@lru_cache(maxsize=1024)  # asked of every device of every machine, for a few wishes
 def matches_model(wish: str, model: str) -> bool:
     """Whether a device of this model is what was asked for.
 
@@ -34,6 +36,7 @@ def matches_model(wish: str, model: str) -> bool:
     return any(_is_met(_words(one), words) for one in wish.split(","))
 
 
+@lru_cache(maxsize=1024)
 def matches_driver(least: str, driver: str) -> bool:
     """Whether a driver is at least this version; one that is not known is not."""
     return bool(driver) and _VERSION.fullmatch(driver) is not None and _version(driver) >= _version(least)

@@ -26,7 +26,8 @@ class Line:
         self._scoring: dict[int, list[Waiting]] = defaultdict(list)  # by user, the oldest first
         self._training: dict[int, list[Waiting]] = defaultdict(list)
         for run in sorted(waiting, key=_age):
-            self.add(run)
+            self._queues(run)[run.user_id].append(run)
+            self.shapes[run.shape] += 1
 
     def __len__(self) -> int:
         return self.shapes.total()

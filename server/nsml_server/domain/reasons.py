@@ -32,9 +32,9 @@ class Reason(StrEnum):
     NODE_ERROR = "node_error"
 
     LEASE_LOST = "lease_lost"
+    PREPARE_LIMIT = "prepare_limit"
     RETRIES_EXHAUSTED = "retries_exhausted"
     CANCELLED = "cancelled"
-    NEVER_FITS = "never_fits"
     OUT_OF_CREDIT = "out_of_credit"
     IDLE_GPU = "idle_gpu"
     STOPPED_BY_OPERATOR = "stopped_by_operator"
@@ -150,15 +150,17 @@ _OUTCOMES: dict[Reason, Outcome] = {
     Reason.BOX_LOST: _ours("The machine was restarted while the program ran.", _AGAIN, retry=True),
     Reason.NODE_ERROR: _ours("The machine could not run the program: {detail}.", _AGAIN, retry=True),
     Reason.LEASE_LOST: _ours("The machine that ran the program stopped answering.", _AGAIN, retry=True),
+    Reason.PREPARE_LIMIT: _ours(
+        "It was not ready to start within {limit}, and was given up; the last that was told of it: {detail}.",
+        "Ask for fewer or smaller packages, or ask the operator to allow more time.",
+        retry=False,
+    ),
     Reason.RETRIES_EXHAUSTED: _ours(
         "It was started {attempts} times and the machine failed each time; the last time: {detail}.",
         _AGAIN,
         retry=False,
     ),
     Reason.CANCELLED: Outcome(RunState.STOPPED, retry=False, ours=True, message="It was cancelled."),
-    Reason.NEVER_FITS: _theirs(
-        "No machine here can ever run it: {detail}.", "Ask for less with `-g`, `-c` or `--memory`."
-    ),
     Reason.OUT_OF_CREDIT: Outcome(
         RunState.STOPPED,
         retry=False,

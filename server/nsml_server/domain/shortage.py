@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nsml_server.domain.capacity import NodeView, Room, Shape
+from nsml_server.domain.capacity import NodeView, Shape
 from nsml_server.domain.names import shown
+from nsml_server.domain.rooms import Room
 
 
 def refusal(shape: Shape, nodes: Sequence[NodeView]) -> str | None:
-    """Why no node can ever hold such a run, with the nearest request that one could; None when one can.
+    """Why none of these nodes can ever hold such a run, with the nearest request that one could; None when one can.
 
     Nodes that are not connected or drained count: they may come back. Without any node nothing is refused.
     """
@@ -30,10 +31,11 @@ def refusal(shape: Shape, nodes: Sequence[NodeView]) -> str | None:
 def explain(shape: Shape, candidates: Sequence[Room], nodes: Sequence[NodeView]) -> str:
     """Why such a run waits. `candidates`: the rooms that could hold it, as they are when everything was given out."""
     if not candidates:
-        return _explain_absence([node for node in nodes if node.could_hold(shape)])
+        return _explain_absence(shape, nodes)
     scoring = shape.scoring
+    devices = [(len(r.node.suitable_gpus(shape)), r.usable_gpus(shape), r.kept_gpus(shape)) for r in candidates]
     lacks = (
-        _lacking("GPU", shape.gpus, [(len(r.node.gpus), r.usable_gpus(shape), r.kept_gpus) for r in candidates]),
+        _lacking("GPU", shape.gpus, devices, _wish(shape)),
         _lacking("CPU", shape.cpus, [(r.total_cpus(scoring), r.free_cpus(scoring), r.kept_cpus) for r in candidates]),
         _lacking("byte", shape.memory, [(r.node.memory, r.free_memory, r.kept_memory) for r in candidates]),
     )
@@ -46,13 +48,22 @@ def ordinal(number: int) -> str:
     return f"{number}{suffix}"
 
 
-def _explain_absence(able: Sequence[NodeView]) -> str:
-    if not able:
+def _explain_absence(shape: Shape, nodes: Sequence[NodeView]) -> str:
+    if not nodes:
         return "waits for a worker: none is connected"
-    away = sorted(node.name for node in able if not node.connected)
+    if never := refusal(shape, nodes):
+        return f"waits for another machine: {never}"
+    able = sorted((node for node in nodes if node.could_hold(shape)), key=lambda node: node.name)
+    deaf, away = [node for node in able if node.deaf], [node for node in able if not node.connected]
+    if deaf and not away:
+        return f"waits for {_either(deaf)}, which does not take its work now"
     if not away:
-        return f"waits for {' or '.join(sorted(node.name for node in able))}, which takes nothing new now"
-    return f"waits for {' or '.join(away)}, not connected now"
+        return f"waits for {_either(able)}, which takes nothing new now"
+    return f"waits for {_either(away)}, not connected now"
+
+
+def _either(nodes: Iterable[NodeView]) -> str:
+    return " or ".join(node.name for node in nodes)
 
 
 def _kind_missing(shape: Shape, nodes: Sequence[NodeView]) -> str:
@@ -87,20 +98,23 @@ def _lost(shape: Shape, node: NodeView) -> tuple[int, int, int, str]:
     )
 
 
-def _lacking(unit: str, need: int, rooms: Sequence[tuple[int, int, int]]) -> str | None:
+def _lacking(unit: str, need: int, rooms: Sequence[tuple[int, int, int]], wish: str = "") -> str | None:
     """The sentence when no room has enough of the unit. Each room is its (total, free, kept for a run ahead)."""
     if any(need <= free for _, free, _ in rooms):
         return None
     total, free, kept = (sum(column) for column in zip(*rooms, strict=True))
     one = " on one machine" if need <= free else ""
-    text = f"waits for {_amount(unit, need)}{one}: {_part(unit, total - free - kept, total)} in use"
+    text = f"waits for {_amount(unit, need)}{wish}{one}: {_part(unit, total - free - kept, total)} in use"
     return text + (f" and {_amount(unit, kept)} kept for runs ahead" if kept else "")
 
 
 def _asked(shape: Shape) -> str:
+    return _shape(shape.gpus, shape.cpus, shape.memory, _wish(shape))
+
+
+def _wish(shape: Shape) -> str:
     wish = f" of model {shown(shape.gpu_model)}" if shape.gpu_model else ""
-    wish += f" with driver {shape.gpu_driver} or newer" if shape.gpu_driver else ""
-    return _shape(shape.gpus, shape.cpus, shape.memory, wish)
+    return wish + (f" with driver {shape.gpu_driver} or newer" if shape.gpu_driver else "")
 
 
 def _shape(gpus: int, cpus: int, memory: int, wish: str = "") -> str:

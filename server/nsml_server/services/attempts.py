@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from nsml_server.domain.states import RunState, SubmissionState
 from nsml_server.errors import AttemptOver, Invalid, TooLarge, Unauthenticated
-from nsml_server.services import files, restarts, runs, specs, submissions, tokens
+from nsml_server.services import files, nodes, restarts, runs, specs, submissions, tokens
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import manifests, questions
 from nsml_server.storage.repositories import runs as run_rows
-from nsml_server.storage.tables import Attempt, Run
+from nsml_server.storage.tables import Attempt, Node, Run
 from nsml_worker.contract import RunKind, RunSpec
 
 LOG, EVENTS = "log", "events"
 MAX_APPEND = 16 * 2**20  # bytes of a stream in one request
 
 
-def require_known(tx: ReadTransaction, run_id: int, token: str, *, to_change: bool = False) -> tuple[Run, Attempt]:
-    """The attempt whose token this is, over or not; `to_change`: nobody else changes it until the commit.
+def require_known(tx: ReadTransaction, run_id: int, token: str) -> tuple[Run, Attempt]:
+    """The attempt whose token this is, over or not.
 
     Raises:
         Unauthenticated: it is no token of this run.
     """
-    attempt = run_rows.attempt_with(tx, run_id, tokens.digest(token), to_change=to_change)
+    attempt = run_rows.attempt_with(tx, run_id, tokens.digest(token))
     if attempt is None or not tokens.is_same(attempt.token, token):
         raise Unauthenticated("This run token is wrong or has been replaced.", hint="Stop this box and remove it.")
     return runs.find(tx, run_id), attempt
@@ -46,8 +46,10 @@ def claim(platform: Platform, run_id: int, token: str) -> RunSpec:
     Raises:
         AttemptOver: the run has ended or was placed again.
     """
+    _hear(platform, run_id, token)
     # Under the run's lock nothing of an earlier attempt can arrive between measuring the streams and the claim.
     with platform.locks.of(run_id), platform.database.write() as tx:
+        run_rows.lock(tx, [run_id])
         run, attempt = require_current(tx, run_id, token)
         if attempt.claimed_at is None:
             _begin(platform, tx, run, attempt)
@@ -94,6 +96,15 @@ def require_readable(platform: Platform, run_id: int, token: str, hashes: list[s
         raise Invalid(f"Run {run_id} does not mount {foreign[0][:12]}….", hint="Ask only for what the claim listed.")
 
 
+def _hear(platform: Platform, run_id: int, token: str) -> None:
+    """Who comes with an attempt's token has got its message, late or not: so its machine takes what it is given."""
+    with platform.database.read() as tx:
+        _, attempt = require_known(tx, run_id, token)
+        node = tx.get(Node, attempt.node_id)
+    if node is not None and node.unclaimed:
+        nodes.note_taken(platform, node.id)
+
+
 def _begin(platform: Platform, tx: WriteTransaction, run: Run, attempt: Attempt) -> None:
     now = platform.now()
     if attempt.number > 1:
@@ -106,7 +117,7 @@ def _begin(platform: Platform, tx: WriteTransaction, run: Run, attempt: Attempt)
     tx.flush()
     settings = platform.settings
     deadlines = {"lease_until": now + settings.lease, "deadline": now + settings.prepare_limit}
-    runs.move(platform, tx, run, RunState.PREPARING, wait_text=None, wait_position=None, **deadlines)
+    runs.move(platform, tx, run, RunState.PREPARING, **deadlines)
     if run.kind is RunKind.PREDICT:
         submissions.move_of_run(platform, tx, run, SubmissionState.PREDICTING)
 

@@ -1,12 +1,13 @@
 """What people may use of the GPUs: granted, spent, looked up. Nobody is limited before the first grant.
 
-An attempt is charged when it ends, for the time from its program's start; what is under way is reckoned in when a balance is
-asked for. What was used before somebody was limited is free, our own faults cost nothing, nor does what never started, and no
+An attempt is charged when it ends, for the time from its program's start, and for no longer than the worker saw it run: an end
+that is told late, because the server was away, costs nobody anything. What is under way is reckoned in when a balance is asked for. What was used before somebody was limited is free, our own faults cost nothing, nor does what never started, and no
 balance goes below zero: where the platform was late in ending a session, that is its own loss.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from nsml_server.errors import Forbidden, Invalid, NotFound
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import accounts, credits
+from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import CreditEntry, CreditSchedule, Run
+from nsml_worker.contract import Ended
 
 EVERYONE = "@everyone"  # no user can be called so
 GRANT, SCHEDULE, USE = "grant", "schedule", "use"
@@ -89,7 +92,7 @@ def end_schedule(tx: WriteTransaction, schedule_id: int) -> None:
     """Repeat a grant no more; what was given stays. Raises NotFound."""
     row = tx.get(CreditSchedule, schedule_id)
     if row is None:
-        raise NotFound(f"There is no repeated grant {schedule_id}.", hint="`nsmlctl credit -v` lists them.")
+        raise NotFound(f"There is no repeated grant {schedule_id}.", hint="`nsmlctl credit -u USER` shows their numbers.")
     row.next_at = None
     tx.flush()
 
@@ -111,23 +114,23 @@ def charge(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason) -
     account = credits.account_of(tx, run.user_id, to_change=True)
     if account is None:
         return
-    ended = _until(run.stop_reason, run.stop_asked_at, platform.now())
+    ended = min(_until(run.stop_reason, run.stop_asked_at, platform.now()), run.started_at + _lasted(tx, run))
     cost = min(cost_of(run.gpus, max(run.started_at, account.opened_at), ended), max(0, account.balance))
     credits.enter(tx, run.user_id, -cost, kind=USE, at=platform.now(), run_id=run.id, attempt=run.attempt)
 
 
-def balances(platform: Platform, tx: ReadTransaction) -> dict[int, int]:
-    """GPU-seconds left to everybody who is limited, what is under way reckoned in."""
+def balances(platform: Platform, tx: ReadTransaction, user_id: int | None = None) -> dict[int, int]:
+    """GPU-seconds left to everybody who is limited, or to this user, what is under way reckoned in."""
     spent: dict[int, int] = defaultdict(int)
-    for held in credits.allocations(tx):
+    for held in credits.allocations(tx, user_id):
         until = platform.now() if held.until is None else held.until
         spent[held.user_id] += cost_of(held.gpus, held.since, until)
-    return {row.user_id: max(0, row.balance - spent[row.user_id]) for row in credits.accounts(tx)}
+    return {row.user_id: max(0, row.balance - spent[row.user_id]) for row in credits.accounts(tx, user_id)}
 
 
 def require(platform: Platform, tx: ReadTransaction, user_id: int, gpus: int) -> None:
     """Raises Forbidden when somebody asks for GPUs and has no credit left."""
-    if gpus and balances(platform, tx).get(user_id, 1) <= 0:
+    if gpus and balances(platform, tx, user_id).get(user_id, 1) <= 0:
         raise Forbidden(
             "Rejected: not enough credit (balance: 0).",
             hint="Ask for no GPU with `-g 0`, or wait for the next grant: `nsmlctl credit` shows it.",
@@ -137,8 +140,8 @@ def require(platform: Platform, tx: ReadTransaction, user_id: int, gpus: int) ->
 
 def statement(platform: Platform, tx: ReadTransaction, user_id: int) -> Statement:
     """How somebody stands now."""
-    held = sum(one.gpus for one in credits.allocations(tx) if one.user_id == user_id)
-    balance = balances(platform, tx).get(user_id)
+    held = sum(one.gpus for one in credits.allocations(tx, user_id))
+    balance = balances(platform, tx, user_id).get(user_id)
     return Statement(balance, held, credits.entries_of(tx, user_id, SHOWN), credits.schedules(tx, user_id))
 
 
@@ -167,6 +170,13 @@ def _give(platform: Platform, tx: WriteTransaction, row: CreditSchedule, user_id
 def _until(why: str | None, asked_at: float | None, now: float) -> float:
     """The time a session has to save in after we have ended it is a gift."""
     return now if why is None or asked_at is None else min(asked_at, now)
+
+
+def _lasted(tx: ReadTransaction, run: Run) -> float:
+    """Seconds that the worker saw the current attempt run; without limit where it did not say."""
+    attempt = run_rows.attempt_of(tx, run)
+    told = Ended.from_dict(attempt.facts).wall_seconds if attempt is not None and attempt.facts else 0.0
+    return told if told > 0 else math.inf
 
 
 def _users_named(tx: ReadTransaction, name: str) -> list[int]:

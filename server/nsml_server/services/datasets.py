@@ -46,16 +46,11 @@ def push(platform: Platform, tx: WriteTransaction, caller: Caller, asked: Push) 
         Conflict: it exists, and `force` was not said.
         Invalid, TooLarge: something in it would fail a submit later; names the file.
     """
-    known = datasets.named(tx, check_dataset(asked.name))
-    if known is not None:
-        require_owner(caller, known)
-        if not asked.force:
-            raise Conflict(
-                f"There is a dataset {asked.name} already.",
-                hint="Say `-f` to push a new version, or choose another name.",
-            )
+    _find_known(tx, caller, asked)  # what is refused is refused before the files are looked through
     order = order_of(check_metric(asked.metric), asked.order)
     tree = _checked_tree(platform, tx, caller, asked)
+    leaderboard.take_turn(tx, asked.name)
+    known = _find_known(tx, caller, asked)
     dataset = known or Dataset(name=asked.name, owner_id=caller.id, created_at=platform.now())
     recount = known is not None and (known.order, known.metric) != (order, asked.metric)
     dataset.metric, dataset.order, dataset.leaderboard = asked.metric, order, asked.leaderboard
@@ -85,6 +80,7 @@ def change(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, 
         Forbidden: it is somebody else's; or a network is named by someone who is no administrator.
         Invalid: a metric or an order we do not know, or files that a board would need are missing.
     """
+    leaderboard.take_turn(tx, name)
     dataset = find(tx, name)
     require_owner(caller, dataset)
     if wish.get("network") is not None and not caller.admin:
@@ -104,6 +100,19 @@ def change(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, 
         leaderboard.recount(tx, dataset)
     platform.tell(tx, f"board:{dataset.name}")
     return dataset
+
+
+def _find_known(tx: ReadTransaction, caller: Caller, asked: Push) -> Dataset | None:
+    """The dataset that gets a new version; None: it is made now."""
+    known = datasets.named(tx, check_dataset(asked.name))
+    if known is not None:
+        require_owner(caller, known)
+        if not asked.force:
+            raise Conflict(
+                f"There is a dataset {asked.name} already.",
+                hint="Say `-f` to push a new version, or choose another name.",
+            )
+    return known
 
 
 def _keep_version(platform: Platform, tx: WriteTransaction, dataset: Dataset) -> None:

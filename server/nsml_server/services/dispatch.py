@@ -7,6 +7,7 @@ changes that rings the bell), and now and then for what only time changes: who u
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 
@@ -18,12 +19,13 @@ from nsml_server.storage.repositories import outbox, runs
 LOOK_AGAIN = 10.0  # seconds after which what waits is looked at though nobody rang
 HOUSEKEEPING = 3600.0  # seconds between two looks for what may be forgotten
 _PAUSE_AFTER_ERROR = 1.0  # seconds
+_BREATH = 0.2  # seconds between two rounds at most, when bells follow each other
 
 log = structlog.get_logger()
 
 
 class Dispatcher:
-    """Places, sends, sweeps. Several servers may each have one: every step is a conditional update."""
+    """Places, sends, sweeps. Several servers may each have one: whoever takes a run up has locked it."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -31,6 +33,7 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._go, name="dispatcher", daemon=True)
         self._tidied_at = 0.0
         self._placed_at: float | None = None  # when what waits was last looked at; None: something has changed since
+        self._swept_at: float | None = None  # when we last knew which leases had run out
 
     @property
     def is_alive(self) -> bool:
@@ -39,7 +42,6 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
-        leases.renew_all(self._platform)
         self._thread.start()
 
     def stop(self) -> None:
@@ -55,11 +57,14 @@ class Dispatcher:
         """
         if rung:
             self._placed_at = None  # until it was done: a round that fails leaves it to the next
+        if self._was_away():
+            leases.renew_all(self._platform)
         with self._platform.database.read() as tx:
             found = runs.outstanding(tx, self._platform.now())
         caps.enforce(self._platform)
         if found.overdue:
             leases.sweep(self._platform)
+        self._swept_at = self._platform.now()
         if found.overdue or (found.queued and self._is_due()):
             placing.place_waiting(self._platform)
             self._placed_at = self._platform.now()
@@ -69,6 +74,11 @@ class Dispatcher:
             self._tidied_at = self._platform.now()
             leases.forget_old(self._platform, requests.KEPT)
 
+    def _was_away(self) -> bool:
+        """Whether workers could not renew for a while, or the clock was set on: neither says anything about a worker."""
+        longest = self._platform.settings.lease / 2 + self._platform.settings.tick
+        return self._swept_at is None or self._platform.now() - self._swept_at > longest
+
     def _is_due(self) -> bool:
         """A clock that was set back is no reason to wait."""
         return self._placed_at is None or not 0 <= self._platform.now() - self._placed_at < LOOK_AGAIN
@@ -76,11 +86,14 @@ class Dispatcher:
     def _go(self) -> None:
         rung = True  # nobody knows what happened before
         while not self._over.is_set():
+            begun = time.monotonic()
             try:
                 self.run_once(rung=rung)
             except Exception:  # a round that fails must not end the rounds: the next one may succeed
                 log.exception("dispatch_failed")
                 self._over.wait(_PAUSE_AFTER_ERROR)
+            # As long as the round took, so that a long line leaves others half of the time; who rings meanwhile is heard once.
+            self._over.wait(min(_BREATH, time.monotonic() - begun))
             rung = self._platform.bell.wait(self._platform.settings.tick)
 
 

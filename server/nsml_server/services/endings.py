@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 def conclude(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
-    """An attempt is over for this reason: the run is queued again, or it ends and what hangs on it goes on."""
+    """An attempt of a run that is held is over for this reason: it is queued again, or it ends and what hangs on it goes on."""
     run_rows.close_attempt(tx, run, {"facts": ended.to_dict(), "detail": ended.detail[: runs.MAX_DETAIL] or None})
     meaning = outcome(reason)
     if run.state is RunState.STOPPING:
@@ -51,17 +51,13 @@ def conclude(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason,
         runs.queue_again(platform, tx, run, blame=True)
     elif meaning.retry:
         _fail(platform, tx, run, _exhausted(platform, meaning.describe({"detail": _quiet(run, ended.detail)})))
+    elif reason is Reason.PREPARE_LIMIT:
+        _fail(platform, tx, run, _unprepared(platform, _quiet(run, ended.detail)))
     else:
         {RunKind.PREDICT: _end_predict, RunKind.SCORE: _end_score}.get(run.kind, _end_train)(
             platform, tx, run, reason, ended
         )
     _tell_notices(platform, run)
-
-
-def refuse(platform: Platform, tx: WriteTransaction, run: Run, why: str) -> None:
-    """No machine can ever hold it."""
-    message = outcome(Reason.NEVER_FITS).describe({"detail": why})
-    _fail(platform, tx, run, Failure(Reason.NEVER_FITS, None, message))
 
 
 def _end_stopped(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
@@ -191,6 +187,11 @@ def _fail(platform: Platform, tx: WriteTransaction, run: Run, failure: Failure, 
 def _exhausted(platform: Platform, last: str) -> Failure:
     facts = {"attempts": platform.settings.attempts, "detail": last.split(". ")[0].rstrip(".")}
     return Failure(Reason.RETRIES_EXHAUSTED, None, outcome(Reason.RETRIES_EXHAUSTED).describe(facts))
+
+
+def _unprepared(platform: Platform, last: str) -> Failure:
+    facts = {"limit": f"{platform.settings.prepare_limit:g} seconds", "detail": last}
+    return Failure(Reason.PREPARE_LIMIT, None, outcome(Reason.PREPARE_LIMIT).describe(facts))
 
 
 def _quiet(run: Run, detail: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 
 from nsml_server.domain.requirements import Needs, key_of, read_needs
@@ -72,4 +73,5 @@ def _read(platform: Platform, tree: Tree, path: str) -> str | None:
     if len(data) > MAX_TEXT:
         said = f"{path} is longer than {MAX_TEXT:,} bytes."
         raise Invalid(said, hint="Write in it only what the program needs.")
-    return data.decode("utf-8", "replace")
+    # Windows' PowerShell writes `pip freeze > requirements.txt` in UTF-16.
+    return data.decode("utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8", "replace")

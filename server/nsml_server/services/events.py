@@ -6,20 +6,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from nsml_server.domain import journal
+from nsml_server.domain.names import shown
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
-from nsml_server.errors import AttemptOver, Invalid
+from nsml_server.errors import AttemptOver, Conflict, Invalid, Unavailable
 from nsml_server.services import attempts, checkpoints, endings, products, runs, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
+from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Run
 from nsml_server.version import SAME_VERSION
 from nsml_worker.contract import Ended, EndReason, EventKind, RunEvent
 
 MAX_PREPARING = 200  # characters of what a worker says it is doing
 LATE = 120.0  # seconds a worker has to report the end of a run beyond its time limit
+TRIES = 2  # of two that make the same row at once one fails, and finds it the second time
 FOLDED = 2**20  # bytes of the journal read at a time
 _REASONS = frozenset(reason.value for reason in EndReason)
 
@@ -31,11 +35,24 @@ def apply(platform: Platform, run_id: int, token: str, number: int, told: Sequen
 
     Raises:
         AttemptOver: the attempt no longer counts and something new is told of it.
+        Unavailable: it cannot be applied now. A worker keeps what it has to tell, and tells it again.
     """
     if any(event.kind is EventKind.ENDED for event in told):
         platform.streams.settle(run_id)  # an end is not accepted before what was written is on the disk
+    for _ in range(TRIES):
+        try:
+            return _apply(platform, run_id, token, number, told)
+        except AttemptOver:
+            raise
+        except (Conflict, IntegrityError) as clash:
+            log.warning("facts_clashed", run=run_id, attempt=number, said=str(clash)[:500])
+    raise Unavailable(f"What is told of run {run_id} clashes with something that is done to it at the same moment.")
+
+
+def _apply(platform: Platform, run_id: int, token: str, number: int, told: Sequence[RunEvent]) -> int:
     with platform.database.write() as tx:
-        run, attempt = attempts.require_known(tx, run_id, token, to_change=True)
+        run_rows.lock(tx, [run_id])
+        run, attempt = attempts.require_known(tx, run_id, token)
         if attempt.number != number:
             raise AttemptOver(f"This token is not of attempt {number} of run {run_id}.")
         if all(event.seq <= attempt.seq for event in told):
@@ -60,7 +77,7 @@ def fold_journal(platform: Platform, run_id: int) -> None:
     if not end:
         return
     with platform.database.write() as tx:
-        run = runs.find(tx, run_id)
+        run = runs.hold(tx, run_id)
         if run.journal_read != begin:
             return
         if _fold(run, data[:end]):
@@ -90,7 +107,7 @@ def _fold(run: Run, data: bytes) -> bool:
 
 def _preparing(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, Any]) -> None:
     if run.state is RunState.PREPARING:
-        run.preparing = str(data.get("text", ""))[:MAX_PREPARING]
+        run.preparing = shown(str(data.get("text", "")), MAX_PREPARING)[1:-1]
         tx.flush()
         runs.tell(platform, tx, run)
 

@@ -127,7 +127,7 @@ def _open(
 def _row(platform: Platform, tx: WriteTransaction, origin: Session, wish: Wish) -> Session:
     name, version_id = origin.dataset, origin.version_id
     if wish.image is not None:
-        images.resolve(platform, tx, wish.image)
+        images.check(platform, tx, wish.image)
     if wish.dataset is not None:
         dataset = datasets.find(tx, wish.dataset)
         name, version_id = dataset.name, datasets.latest(tx, dataset).id

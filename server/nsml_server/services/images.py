@@ -46,25 +46,36 @@ def remove(tx: WriteTransaction, name: str) -> None:
 
 
 def resolve(platform: Platform, tx: ReadTransaction, word: str) -> Meaning:
-    """What a word means on the machines there are. By the setting `unknown_images` one that nobody knows is the default,
-    with a note, or is pulled where a machine runs containers.
+    """What a word of somebody's code means on the machines there are. The setting `unknown_images` says what becomes of one
+    that nobody knows.
 
     Raises:
         UnknownImage, Invalid: see domain.images.resolve.
     """
     entries = table(tx)
-    may_pull = platform.settings.unknown_images == "pull" and nodes.have_containers(tx)
-    return images.settle(entries, _look_up(platform, entries, word, may_pull), nodes.offered_runtimes(tx))
-
-
-def _look_up(platform: Platform, entries: Sequence[Entry], word: str, may_pull: bool) -> Meaning:
     try:
-        return images.resolve(entries, word)
+        meaning = images.resolve(entries, word)
     except UnknownImage:
-        if may_pull:
-            return Meaning(word, images.check_target(f"{images.DOCKER}:{word}"))
-        if platform.settings.unknown_images != "default":
+        if platform.settings.unknown_images == "refuse":
             raise
-        instead = images.resolve(entries, platform.settings.image)
-        note = f"{shown(word)} is not here; {platform.settings.image} stands for it"
-        return Meaning(word, instead.target, (note, *instead.notes))
+        meaning = _replace(platform, tx, entries, word)
+    return images.settle(entries, meaning, nodes.offered_runtimes(tx))
+
+
+def check(platform: Platform, tx: ReadTransaction, word: str) -> None:
+    """Of a word that somebody types now. Code of old cannot know our images, so something stands in for those it names; whoever
+    types one is told of a slip at once. Raises UnknownImage, Invalid.
+    """
+    if not _may_pull(platform, tx):
+        images.resolve(table(tx), word)
+    resolve(platform, tx, word)
+
+
+def _replace(platform: Platform, tx: ReadTransaction, entries: Sequence[Entry], word: str) -> Meaning:
+    if _may_pull(platform, tx):
+        return Meaning(word, images.check_target(f"{images.DOCKER}:{word}"))
+    return images.stand_in(entries, word, platform.settings.image)
+
+
+def _may_pull(platform: Platform, tx: ReadTransaction) -> bool:
+    return platform.settings.unknown_images == "pull" and nodes.have_containers(tx)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsml_server.domain import ranking
-from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.database import ReadTransaction, WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import board, submissions
 from nsml_server.storage.tables import Best, Dataset, Submission
 
@@ -22,10 +23,18 @@ class Row:
     count: int
 
 
+def take_turn(tx: WriteTransaction, dataset: str) -> None:
+    """Until our commit nobody else changes the board of this dataset, nor what counts on it.
+
+    Said before the dataset is read: a score is compared with the metric and the order that hold when it lands.
+    """
+    wait_for_turn(tx, f"board {dataset}")
+
+
 def record(tx: WriteTransaction, dataset: Dataset, submission: Submission) -> None:
     """Count a submission that has just got its score, in the transaction that gave it."""
     new = _entry(submission)
-    best = board.best_to_change(tx, dataset.id, submission.user_id)
+    best = board.best_of(tx, dataset.id, submission.user_id)
     if best is None:
         tx.add(_best(dataset.id, submission.user_id, new, count=1))
         tx.flush()
@@ -43,8 +52,6 @@ def recount(tx: WriteTransaction, dataset: Dataset, user_id: int | None = None) 
 
     `user_id`: only this user's row, after a score of theirs was measured again.
     """
-    if user_id is not None:
-        board.best_to_change(tx, dataset.id, user_id)  # locked before it is read
     entries: dict[int, list[ranking.Entry]] = {}
     for submission in submissions.scored(tx, dataset.id, user_id):
         entries.setdefault(submission.user_id, []).append(_entry(submission))
@@ -72,12 +79,15 @@ def own(tx: ReadTransaction, dataset: Dataset, user_id: int) -> list[Row]:
     return [Row(item.rank, by_id[item.entry.id], len(scored)) for item in ranked]
 
 
-def standing(tx: ReadTransaction, dataset: Dataset, submission: Submission) -> tuple[int | None, bool]:
-    """The place of a scored submission's user, and whether this submission is the one on the board."""
-    best = board.best_of(tx, dataset.id, submission.user_id)
-    if best is None or submission.score is None:
-        return None, False
-    return board.count_better(tx, dataset.id, dataset.order, best.score) + 1, best.submission_id == submission.id
+def standings(tx: ReadTransaction, rows: Sequence[Submission]) -> dict[int, tuple[int, bool]]:
+    """Of those of these submissions that count: the place of their user, and whether it is the one on the board.
+
+    Asks once for each user and board among them, however many they are.
+    """
+    counting = submissions.counting(tx, [row.id for row in rows])
+    find_place = functools.cache(functools.partial(_place, tx))
+    places = {row.id: find_place(row.dataset, row.user_id) for row in rows if row.id in counting}
+    return {number: (place[0], place[1] == number) for number, place in places.items() if place}
 
 
 def best_of(tx: ReadTransaction, session_ids: Sequence[int]) -> dict[int, float]:
@@ -87,6 +97,14 @@ def best_of(tx: ReadTransaction, session_ids: Sequence[int]) -> dict[int, float]
         if ranking.is_better(score, best.get(session_id), order):
             best[session_id] = score
     return best
+
+
+def _place(tx: ReadTransaction, dataset: Dataset, user_id: int) -> tuple[int, int] | None:
+    """Somebody's place, and the submission that earned it."""
+    best = board.best_of(tx, dataset.id, user_id)
+    if best is None:
+        return None
+    return board.count_better(tx, dataset.id, dataset.order, best.score) + 1, best.submission_id
 
 
 def _entry(submission: Submission) -> ranking.Entry:

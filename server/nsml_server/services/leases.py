@@ -9,12 +9,11 @@ import structlog
 
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
-from nsml_server.errors import Conflict
-from nsml_server.services import endings, placing, runs, uses
-from nsml_server.services.nodes import is_here
+from nsml_server.services import endings, nodes, placing, runs, uses
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import WriteTransaction
-from nsml_server.storage.repositories import accepted, accounts, nodes, questions
+from nsml_server.storage.repositories import accepted, accounts, questions
+from nsml_server.storage.repositories import nodes as node_rows
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Node, Run
 from nsml_worker.contract import Capacity, Ended, EndReason, Use
@@ -29,9 +28,9 @@ log = structlog.get_logger()
 def hello(platform: Platform, tx: WriteTransaction, node: Node, capacity: Capacity, boxes: Iterable[Box]) -> list[Box]:
     """A worker has started: takes its offer, gives back what it does not know, returns the boxes it is to drop."""
     listed = set(boxes)
-    node.capacity, node.connected, node.seen_at = capacity.to_dict(), True, platform.now()
+    node.capacity, node.connected, node.seen_at, node.unclaimed = capacity.to_dict(), True, platform.now(), 0
     tx.flush()
-    held = run_rows.on_node(tx, node.id)
+    held = run_rows.lock_on_node(tx, node.id)
     run_rows.renew(tx, [run.id for run in held], platform.now() + platform.settings.lease)
     for run in held:
         if (run.id, run.attempt) not in listed:
@@ -55,13 +54,15 @@ def heartbeat(
     listed = set(boxes)
     held = run_rows.on_node(tx, node.id)
     kept = [run for run in held if (run.id, run.attempt) in listed]
-    returned = not is_here(platform, node)
-    nodes.saw(tx, node.id, platform.now())
+    returned = not nodes.is_here(platform, node)
+    node_rows.saw(tx, node.id, platform.now())
     run_rows.renew(tx, [run.id for run in kept], platform.now() + platform.settings.lease)
     uses.take(platform, tx, kept, use)
     if capacity is not None:
         node.capacity = capacity.to_dict()
         tx.flush()
+    if returned:
+        node_rows.takes_work(tx, node.id)  # what it let lie, it could not hear of
     if returned or capacity is not None:
         platform.hurry(tx)
     stop = [(run.id, run.attempt, run.stop_reason or WHY_STOP) for run in kept if run.state is RunState.STOPPING]
@@ -75,36 +76,39 @@ def goodbye(platform: Platform, tx: WriteTransaction, node: Node) -> None:
     """A worker leaves and its boxes go on: nothing new for it, and time to come back for the old."""
     node.connected = False
     tx.flush()
-    held = [run.id for run in run_rows.on_node(tx, node.id)]
+    held = [run.id for run in run_rows.lock_on_node(tx, node.id)]
     run_rows.renew(tx, held, platform.now() + platform.settings.lease + platform.settings.goodbye_grace)
 
 
 def renew_all(platform: Platform) -> None:
-    """At our own start: nobody could renew while we were away, so everybody gets a lease from now on."""
+    """After the server, its database or the whole machine was away: nobody could renew, so everybody gets a lease from now."""
     with platform.database.write() as tx:
         run_rows.renew_all(tx, platform.now() + platform.settings.lease)
 
 
 def sweep(platform: Platform) -> int:
     """Take up whatever has outlived its lease or its deadline; returns how many runs that were."""
+    now = platform.now()
     with platform.database.write() as tx:
-        overdue = run_rows.overdue(tx, platform.now())
+        overdue = run_rows.lock_overdue(tx, now)
+        doubted = [run.node_id for run in overdue if run.node_id is not None and nodes.has_let_lie(platform, tx, run)]
         for run in overdue:
             log.warning("run_overdue", run=run.id, attempt=run.attempt, state=run.state.value)
-            take_back(platform, tx, run)
-        return len(overdue)
+            if run.lease_until is not None and run.lease_until < now:
+                take_back(platform, tx, run)
+            else:
+                _end_late(platform, tx, run)
+    nodes.note_unclaimed(platform, doubted)
+    return len(overdue)
 
 
 def take_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:
-    """The machine lost this run: it is placed again, as often as we try."""
-    try:
-        if run.state is RunState.PLACED:
-            runs.queue_again(platform, tx, run, blame=False)
-        else:
-            ended = Ended(EndReason.BOX_LOST, detail=f"{run.node.name if run.node else 'The machine'} lost it")
-            endings.conclude(platform, tx, run, Reason.LEASE_LOST, ended)
-    except Conflict as moved_on:
-        log.info("run_moved_on", run=run.id, said=str(moved_on))
+    """The machine lost this run, which is held: it is placed again, as often as we try."""
+    if run.state is RunState.PLACED:
+        runs.queue_again(platform, tx, run, blame=False)
+    else:
+        ended = Ended(EndReason.BOX_LOST, detail=f"{run.node.name if run.node else 'The machine'} lost it")
+        endings.conclude(platform, tx, run, Reason.LEASE_LOST, ended)
 
 
 def forget_old(platform: Platform, kept: float) -> None:
@@ -113,6 +117,13 @@ def forget_old(platform: Platform, kept: float) -> None:
         accounts.delete_expired_tokens(tx, platform.now())
         questions.delete_older(tx, platform.now() - LONG_GONE)
         accepted.delete_older(tx, platform.now() - kept)
+
+
+def _end_late(platform: Platform, tx: WriteTransaction, run: Run) -> None:
+    """Its machine is alive and has not ended it in time: that is over, and would take as long again."""
+    reason = Reason.PREPARE_LIMIT if run.state is RunState.PREPARING else Reason.WALL_CLOCK
+    ended = Ended(EndReason.WALL_CLOCK, detail=run.preparing or "")
+    endings.conclude(platform, tx, run, reason, ended)
 
 
 def _give_back(platform: Platform, tx: WriteTransaction, run: Run) -> None:

@@ -76,7 +76,9 @@ def remove(platform: Platform, tx: WriteTransaction, name: str, *, force: bool) 
         Conflict: runs are there, and they are not to be placed anew.
     """
     node = find(tx, name)
-    held = run_rows.on_node(tx, node.id)
+    node.capacity, node.connected, node.drained = None, False, False
+    tx.flush()  # its row before those of its runs, as when it says hello
+    held = run_rows.lock_on_node(tx, node.id)
     if held and not force:
         raise Conflict(
             f"{len(held)} run{'s are' if len(held) > 1 else ' is'} on {name}.",
@@ -85,8 +87,6 @@ def remove(platform: Platform, tx: WriteTransaction, name: str, *, force: bool) 
     for run in held:
         leases.take_back(platform, tx, run)
     account_rows.delete_tokens_of_node(tx, node.id)
-    node.capacity, node.connected, node.drained = None, False, False
-    tx.flush()
     platform.hurry(tx)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import threading
 from collections import OrderedDict, defaultdict
+from contextlib import suppress
 
 REMEMBERED = 10_000  # topics whose version is known exactly; an older one counts as just changed
 
@@ -77,5 +78,5 @@ class Notices:
 
 def _wake(waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
     for loop, event in waiting:
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # of a loop that is closed: nobody waits there any more
             loop.call_soon_threadsafe(event.set)

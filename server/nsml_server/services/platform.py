@@ -9,6 +9,7 @@ from nsml_server.broker import Broker
 from nsml_server.clock import Clock
 from nsml_server.services.grants import Grants
 from nsml_server.services.notices import Notices
+from nsml_server.services.waits import Waits
 from nsml_server.settings import Settings
 from nsml_server.storage.blobs import BlobStore
 from nsml_server.storage.database import Database, WriteTransaction, after_commit
@@ -57,6 +58,7 @@ class Platform:
     clock: Clock
     notices: Notices = field(default_factory=Notices)
     bell: Bell = field(default_factory=Bell)
+    waits: Waits = field(default_factory=Waits)
     locks: RunLocks = field(default_factory=RunLocks)
     grants: Grants = field(default_factory=Grants)
 

@@ -7,11 +7,10 @@ goes on standing until the new one lands; when the evaluation fails again, it st
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nsml_server.domain import rescoring
-from nsml_server.domain.states import SubmissionState
 from nsml_server.errors import Conflict, NotFound
 from nsml_server.services import datasets, runs, submissions
 from nsml_server.services.accounts import Caller
@@ -20,7 +19,7 @@ from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import manifests, rescorings
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.repositories import submissions as submission_rows
-from nsml_server.storage.tables import Dataset, DatasetVersion, Rescoring, Submission
+from nsml_server.storage.tables import Dataset, DatasetVersion, Rescoring, Run, Submission
 from nsml_worker.contract import RunKind
 
 AT_ONCE = 250  # submits in one transaction, about a second on SQLite: workers wait for it to renew their leases
@@ -66,8 +65,8 @@ def begin(platform: Platform, tx: WriteTransaction, caller: Caller, name: str, w
         raise Conflict(f"The dataset {name} has no leaderboard, so nothing of it is scored.", code="no_leaderboard")
     version, found = datasets.latest(tx, dataset), _choose(tx, dataset, wish)
     chosen = found if wish.submissions is not None else found[:AT_ONCE]
-    changed_since = _comparison(tx, version)
-    problems = {row.id: why for row in chosen if (why := _problem(tx, row, changed_since))}
+    changed_since, made_by = _comparison(tx, version), run_rows.of_submissions(tx, [row.id for row in chosen])
+    problems = {row.id: why for row in chosen if (why := _problem(row, made_by.get(row.id, {}), changed_since))}
     if problems and (wish.submissions is not None or (len(problems) == len(found) and not wish.after)):
         raise Conflict(next(iter(problems.values())), hint=f"Of a dataset {ALLOWED}", code="not_rescorable")
     before = _newest(tx, dataset)
@@ -90,13 +89,13 @@ def _newest(tx: ReadTransaction, dataset: Dataset) -> int:
     return next((row.id for row in rescorings.of_dataset(tx, dataset.id, 0, 1)), 0)
 
 
-def _choose(tx: ReadTransaction, dataset: Dataset, wish: Wish) -> list[Submission]:
+def _choose(tx: ReadTransaction, dataset: Dataset, wish: Wish) -> Sequence[Submission]:
     if wish.submissions is not None:
         return [_of_dataset(tx, dataset, number) for number in dict.fromkeys(wish.submissions)]
-    chosen = list(submission_rows.ended_for(tx, dataset.id, rescoring.UNJUDGED))
-    if wish.every:
-        chosen += (row for row in submission_rows.scored(tx, dataset.id) if row.state is SubmissionState.SCORED)
-    return sorted((row for row in chosen if row.id > wish.after), key=lambda row: row.id)
+    one_more = AT_ONCE + 1  # tells that there are more
+    return submission_rows.predicted(
+        tx, dataset.id, rescoring.UNJUDGED, scored=wish.every, after=wish.after, last=one_more
+    )
 
 
 def _of_dataset(tx: ReadTransaction, dataset: Dataset, number: int) -> Submission:
@@ -108,7 +107,7 @@ def _of_dataset(tx: ReadTransaction, dataset: Dataset, number: int) -> Submissio
 
 
 def _problem(
-    tx: ReadTransaction, submission: Submission, changed_since: Callable[[int | None], list[str]]
+    submission: Submission, made_by: Mapping[RunKind, Run], changed_since: Callable[[int | None], list[str]]
 ) -> str | None:
     why = rescoring.refusal(
         submission.state,
@@ -118,7 +117,7 @@ def _problem(
     if why:
         return f"Submission {submission.id} {why}."
     # Measured against the version the prediction was made on, whatever its score was measured by later.
-    changed = changed_since(run_rows.of_submission(tx, submission.id)[RunKind.PREDICT].version_id)
+    changed = changed_since(made_by[RunKind.PREDICT].version_id)
     if not changed:
         return None
     named = ", ".join(changed[:LISTED]) + (", …" if len(changed) > LISTED else "")
@@ -140,6 +139,8 @@ def _comparison(tx: ReadTransaction, version: DatasetVersion) -> Callable[[int |
 def _take_up(
     platform: Platform, tx: WriteTransaction, caller: Caller, submission: Submission, version: DatasetVersion
 ) -> None:
+    run_rows.lock_of_submission(tx, submission.id)
+    scoring = run_rows.of_submission(tx, submission.id)[RunKind.SCORE]
     again = Rescoring(
         submission_id=submission.id,
         version_id=version.id,
@@ -154,4 +155,4 @@ def _take_up(
     tx.add(again)
     tx.flush()
     submissions.take_up(platform, tx, submission)
-    runs.take_up(platform, tx, run_rows.of_submission(tx, submission.id)[RunKind.SCORE], version.id)
+    runs.take_up(platform, tx, scoring, version.id)

@@ -27,12 +27,19 @@ def find(tx: ReadTransaction, run_id: int) -> Run:
     return run
 
 
+def hold(tx: WriteTransaction, run_id: int) -> Run:
+    """The run as it is now, and nobody else moves it until our commit. Raises NotFound."""
+    if not runs.lock(tx, [run_id]):
+        raise NotFound(f"There is no run {run_id}.")
+    return find(tx, run_id)
+
+
 def move(platform: Platform, tx: WriteTransaction, run: Run, target: RunState, **values: Any) -> None:
-    """One move by the table, and the values that go with it; followers are told after the commit.
+    """One move by the table of a run that is held, and the values that go with it; followers are told after the commit.
 
     Raises:
         IllegalMove: the table does not list it.
-        AttemptOver: somebody moved the run since it was read.
+        Conflict: the run was not held, and somebody else moved it since it was read.
     """
     runs.change(tx, run, {"state": advance(run.state, target), **values})
     tell(platform, tx, run)
@@ -42,7 +49,7 @@ def tell(platform: Platform, tx: WriteTransaction, run: Run) -> None:
     """Something of this run has changed."""
     platform.tell(tx, f"session:{run.id}")
     if run.submission_id is not None:
-        submissions.touch(tx, run.submission_id)
+        submissions.touch(tx, [run.submission_id])
         platform.tell(tx, f"submission:{run.submission_id}")
     if run.state.is_final:
         # Whoever follows the log has to learn that nothing more will come.
@@ -68,8 +75,8 @@ def queue_again(platform: Platform, tx: WriteTransaction, run: Run, *, blame: bo
         "phase": None,
     }
     values = {**freed, "faults": run.faults + (1 if blame else 0), "started_at": None}
-    _close(platform, tx, run, None)
     move(platform, tx, run, RunState.QUEUED, **values)
+    _close(platform, tx, run, None)
     outbox.delete_of_run(tx, run.id)
     platform.hurry(tx)
 
@@ -98,8 +105,6 @@ def end(
     exit_code: int | None = None,
 ) -> None:
     """The last move. Its place is free, its tokens open nothing more."""
-    _close(platform, tx, run, reason)
-    credits.charge(platform, tx, run, reason)
     values = {
         "reason": reason.value,
         "message": message,
@@ -107,17 +112,18 @@ def end(
         "ended_at": platform.now(),
         "lease_until": None,
         "deadline": None,
-        "wait_text": None,
-        "wait_position": None,
         "preparing": None,
     }
     move(platform, tx, run, state, **values)
+    _close(platform, tx, run, reason)
+    credits.charge(platform, tx, run, reason)
     outbox.delete_of_run(tx, run.id)
     platform.hurry(tx)
 
 
 def ask_to_stop(platform: Platform, tx: WriteTransaction, run: Run, why: Reason = Reason.STOPPED) -> None:
     """What no worker has begun ends at once; what runs is asked to end, and made to when it does not."""
+    run = hold(tx, run.id)
     if run.state in (RunState.QUEUED, RunState.PLACED):
         message = None if why is Reason.STOPPED else outcome(why).describe()
         end(platform, tx, run, RunState.STOPPED, why, message)

@@ -14,7 +14,7 @@ from nsml_server.domain.names import check_user as check_node  # the same letter
 from nsml_server.domain.patterns import matches_session
 from nsml_server.domain.states import RunState
 from nsml_server.errors import AmbiguousSession, Conflict, Forbidden, Invalid, NotFound
-from nsml_server.services import credits, datasets, environments, files, nodes, requests, runs, specs
+from nsml_server.services import admission, credits, datasets, environments, files, nodes, requests, runs, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
@@ -116,6 +116,7 @@ def begin(platform: Platform, tx: WriteTransaction, session: Session, kind: RunK
     Raises:
         Forbidden: it asks for GPUs, and its owner has no credit.
         Invalid: a model or a driver that cannot be one.
+        NeverFits: it asks for more than any machine has.
     """
     tx.add(session)
     tx.flush()
@@ -123,6 +124,7 @@ def begin(platform: Platform, tx: WriteTransaction, session: Session, kind: RunK
     credits.require(platform, tx, session.user_id, run.gpus)
     tx.add(run)
     tx.flush()
+    admission.require_possible(platform, tx, run)
     platform.hurry(tx)
 
 
@@ -191,7 +193,11 @@ def delete(platform: Platform, tx: WriteTransaction, session: Session, *, force:
             f"{name} has not ended.", hint=f"Stop it first: `nsmlctl stop {name}`; or do both: `nsmlctl rm -f {name}`."
         )
     if submissions.is_under_way(tx, session.id):
-        raise Conflict(f"A submit of {specs.name_of(session)} has not ended.", hint="Wait for it, or cancel it first.")
+        name = specs.name_of(session)
+        raise Conflict(
+            f"A submit of {name} has not ended.",
+            hint=f"Wait for it, or end it: `nsmlctl submit --cancel {name}`; or do both: `nsmlctl rm -f {name}`.",
+        )
     runs.ask_to_stop(platform, tx, runs.find(tx, session.run.id))
     session.deleted_at = platform.now()
     tx.flush()
@@ -211,7 +217,7 @@ def delete_matching(
     chosen = [session for session in own if matches_session(specs.name_of(session), pattern)]
     if not chosen:
         raise _unknown(pattern)
-    for session in chosen:
+    for session in sorted(chosen, key=lambda session: session.run.id):
         delete(platform, tx, session, force=force)
     return [str(specs.name_of(session)) for session in chosen]
 

@@ -31,9 +31,10 @@ ENV_BATCH = "NSML_BATCH"
 PREDICTION = "prediction"
 SCORE = "score.json"
 MAX_SCORE = 64 * 1024  # bytes of score.json
-# What NSML gave a program that is to predict, to go on, or to be asked; it has to know these options.
+# What NSML gave a program that is to predict, to go on, or to be asked; it has to know these options. One that goes on keeps
+# the mode it was run in, which may be one of its own.
 RESERVED = ("--mode", "test", "--pause", "1")
-RESERVED_FORK = ("--mode", "train", "--pause", "1", "--iteration")  # and the checkpoint's name
+RESERVED_FORK = ("--pause", "1", "--iteration")  # and the checkpoint's name
 RESERVED_SERVE = ("--mode", "infer", "--pause", "1")
 CHECKPOINT = "/nsml/checkpoint"
 # The worker puts the path of its scorer here.
@@ -174,9 +175,8 @@ def _environment(run: Run, session: Session, mode: str) -> dict[str, str]:
 
 
 def _data(tx: ReadTransaction, version: DatasetVersion, view: Callable[[Tree], Tree]) -> Mount:
-    """A dataset without a leaderboard hides nothing."""
     tree = manifests.load(tx, version.manifest)
-    return Mount(f"/data/{version.dataset.name}", view(tree) if version.hides_test else tree)
+    return Mount(f"/data/{version.dataset.name}", view(tree) if version.hides_test else trees.open_view(tree))
 
 
 def _tested(

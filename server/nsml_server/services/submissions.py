@@ -5,7 +5,7 @@ A rehearsal is a submit on the dataset's public sample: it goes the same way, co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,23 @@ from nsml_server.domain.names import NO_DATASET
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.samples import has_answers
 from nsml_server.domain.states import RunState, SubmissionState, advance
-from nsml_server.errors import Conflict, NotFound
-from nsml_server.services import checkpoints, datasets, leaderboard, nodes, requests, runs, samples, sessions, specs
+from nsml_server.errors import Conflict, NotFound, RateLimited
+from nsml_server.services import (
+    checkpoints,
+    credits,
+    datasets,
+    leaderboard,
+    nodes,
+    requests,
+    runs,
+    samples,
+    sessions,
+    specs,
+)
 from nsml_server.services.accounts import Caller
+from nsml_server.services.admission import require_possible
 from nsml_server.services.platform import Platform
-from nsml_server.storage.database import ReadTransaction, WriteTransaction
+from nsml_server.storage.database import ReadTransaction, WriteTransaction, wait_for_turn
 from nsml_server.storage.repositories import manifests, rescorings, submissions
 from nsml_server.storage.repositories import runs as run_rows
 from nsml_server.storage.tables import Checkpoint, Dataset, DatasetVersion, Run, Session, Submission
@@ -56,6 +68,9 @@ def submit(
         Conflict: the session has no dataset with a leaderboard, or nothing saved; there is no sample to rehearse on.
         NotFound: there is no such checkpoint; lists those there are.
         Invalid: an entry that is not part of the code.
+        NeverFits: the machine it would need is not here any more.
+        Forbidden: it would need GPUs, and there is no credit left.
+        RateLimited: too many of theirs are under way.
     """
     what = requests.REHEARSAL if rehearse else requests.SUBMISSION
     known = requests.recall(tx, caller.id, key, what)
@@ -90,7 +105,7 @@ def find(tx: ReadTransaction, caller: Caller, submission_id: int) -> Submission:
     """One's own submit. Raises NotFound, also for somebody else's."""
     submission = submissions.of_id(tx, submission_id)
     if submission is None or submission.user_id != caller.id:
-        raise NotFound(f"There is no submission {submission_id} of yours.", hint="`nsmlctl submissions` lists yours.")
+        raise NotFound(f"There is no submission {submission_id} of yours.", hint="`nsmlctl ps` shows those under way.")
     return submission
 
 
@@ -111,6 +126,8 @@ def cancel(platform: Platform, tx: WriteTransaction, submission: Submission) -> 
     Raises:
         Conflict: its score is being measured again, which is the organiser's to end.
     """
+    run_rows.lock_of_submission(tx, submission.id)
+    tx.refresh(submission, ["state"])
     if rescorings.is_under_way(tx, submission.id):
         raise Conflict(
             f"Submission {submission.id} is being scored again by the owner of {submission.dataset.name}.",
@@ -150,6 +167,8 @@ def begin_scoring(platform: Platform, tx: WriteTransaction, run: Run, prediction
 def land_score(platform: Platform, tx: WriteTransaction, run: Run, score: float) -> None:
     """Score, board and final state, in one transaction and once; a rehearsal's score is on no board."""
     submission = _of_run(tx, run)
+    leaderboard.take_turn(tx, submission.dataset.name)
+    tx.refresh(submission.dataset, ["metric", "order"])
     if submission.state.is_final:
         return
     was_scored = submission.score is not None
@@ -158,7 +177,7 @@ def land_score(platform: Platform, tx: WriteTransaction, run: Run, score: float)
     rescorings.end(tx, submission.id, ended)
     if was_scored:
         leaderboard.recount(tx, submission.dataset, submission.user_id)
-    elif counts(tx, submission):
+    elif submissions.counting(tx, [submission.id]):
         leaderboard.record(tx, submission.dataset, submission)
     else:
         return
@@ -185,19 +204,10 @@ def take_up(platform: Platform, tx: WriteTransaction, submission: Submission) ->
     platform.tell(tx, f"submission:{submission.id}", *_topics_of_session(submission))
 
 
-def counts(tx: ReadTransaction, submission: Submission) -> bool:
-    """Whether its score stands on the board: no rehearsal's does, nor one measured before the metric was changed."""
-    version = tx.get(DatasetVersion, submission.dataset_version_id)
-    is_current = version is not None and version.metric == submission.dataset.metric
-    return submission.score is not None and is_current and not submission.is_rehearsal
-
-
-def current_run(tx: ReadTransaction, submission: Submission) -> Run | None:
-    """The run on which a submit waits now; None when it has ended."""
-    if submission.state.is_final:
-        return None
-    found = run_rows.of_submission(tx, submission.id)
-    return found.get(RunKind.SCORE) or found.get(RunKind.PREDICT)
+def current_runs(tx: ReadTransaction, rows: Iterable[Submission]) -> dict[int, Run]:
+    """The runs on which those of these submits wait now that have not ended."""
+    found = run_rows.of_submissions(tx, [row.id for row in rows if not row.state.is_final])
+    return {submission_id: runs.get(RunKind.SCORE) or runs[RunKind.PREDICT] for submission_id, runs in found.items()}
 
 
 def _move(
@@ -240,12 +250,26 @@ def _dataset_of(tx: ReadTransaction, session: Session) -> Dataset:
 
 
 def _begin(platform: Platform, tx: WriteTransaction, submission: Submission, trained: Run) -> None:
+    credits.require(platform, tx, submission.user_id, trained.gpus)
+    _require_turn(platform, tx, submission.user_id)
     tx.add(submission)
     tx.flush()
-    tx.add(_run(platform, submission, RunKind.PREDICT, trained, cpus=trained.cpus, gpus=trained.gpus))
+    run = _run(platform, submission, RunKind.PREDICT, trained, cpus=trained.cpus, gpus=trained.gpus)
+    tx.add(run)
     tx.flush()
+    require_possible(platform, tx, run)
     platform.tell(tx, f"session:{trained.id}", f"submission:{submission.id}")
     platform.hurry(tx)
+
+
+def _require_turn(platform: Platform, tx: WriteTransaction, user_id: int) -> None:
+    wait_for_turn(tx, f"submits {user_id}")
+    most = platform.settings.open_submissions
+    if submissions.count_under_way(tx, user_id) >= most:
+        raise RateLimited(
+            f"{most} submits of yours are under way, which is as many as one person may have.",
+            hint="Wait until one has ended, or end one: `nsmlctl ps` shows them, `nsmlctl submit --cancel SESSION` ends them.",
+        )
 
 
 def _row(platform: Platform, session: Session, version: DatasetVersion, chosen: Checkpoint, wish: Wish) -> Submission:

@@ -17,7 +17,7 @@ def take(platform: Platform, tx: WriteTransaction, held: Iterable[Run], told: Ma
     before = uses.of_runs(tx, list(runs)) if runs else {}
     for run_id, run in runs.items():
         known = before.get(run_id)
-        idle = known.idle if known is not None and known.attempt == run.attempt else {}
+        idle = known.idle if known is not None and known.attempt == run.attempt and is_fresh(platform, known) else {}
         use, now = told[run_id], platform.now()
         if known is None or known.sample != use.to_dict():
             platform.tell(tx, f"session:{run_id}")
@@ -51,16 +51,20 @@ def total_of(samples: Iterable[tuple[Run, Use]]) -> Use:
 def idle_devices(
     devices: Iterable[str], busy: Iterable[int], before: Mapping[str, float], now: float
 ) -> dict[str, float]:
-    """Since when each device has done nothing. One without a sample stays what it was."""
-    sampled = dict(zip(devices, busy, strict=False))
-    kept = {device: since for device, since in before.items() if not sampled.get(device)}
-    fresh = {device: now for device, share in sampled.items() if share == 0 and device not in kept}
-    return {**kept, **fresh}
+    """Since when every sample of a device was 0. One without a sample begins anew: what nobody has seen is not called idle."""
+    return {device: before.get(device, now) for device, share in zip(devices, busy, strict=False) if share == 0}
+
+
+def is_fresh(platform: Platform, use: RunUse) -> bool:
+    """Whether a sample still tells what is: it comes with every sign of life, and whoever gives none for a lease is lost."""
+    return platform.now() - use.sampled_at <= platform.settings.lease
 
 
 def is_zombie(platform: Platform, run: Run, use: RunUse | None) -> bool:
     """Whether a GPU of a running program has done nothing for too long. NSML's word, and its rule: any of its GPUs."""
-    if use is None or use.attempt != run.attempt or run.state not in uses.ON_DEVICES or not use.idle:
+    if use is None or use.attempt != run.attempt or run.state not in uses.ON_DEVICES:
+        return False
+    if not use.idle or not is_fresh(platform, use):
         return False
     since: float = min(use.idle.values())
     return platform.now() - since >= platform.settings.idle_gpu_after

@@ -21,6 +21,7 @@ from nsml_server.storage.database import ReadTransaction
 from nsml_server.storage.repositories import datasets as dataset_rows
 from nsml_server.storage.repositories import origins as origin_rows
 from nsml_server.storage.repositories import sessions as session_rows
+from nsml_server.storage.repositories import submissions as submission_rows
 from nsml_server.storage.repositories import uses as use_rows
 from nsml_server.storage.repositories.origins import Named
 from nsml_server.storage.repositories.sessions import Saved
@@ -55,14 +56,16 @@ def caller(who: Caller) -> View:
 
 
 def sessions(platform: Platform, tx: ReadTransaction, rows: Sequence[Session]) -> list[View]:
-    """Several sessions at the cost of three queries more than one."""
+    """Several sessions, at the cost of a few queries however many they are."""
     ids = [row.id for row in rows]
     saved, begun, scores = session_rows.saved_by(tx, ids), origin_rows.named(tx, ids), leaderboard.best_of(tx, ids)
     used = use_rows.of_runs(tx, [row.run.id for row in rows if not row.run.state.is_final])
+    going = submission_rows.under_way(tx, ids)
     return [
         {
             **_session(platform, row, saved.get(row.id, Saved()), begun.get(row.id), used.get(row.run.id)),
             "score": scores.get(row.id),
+            "open_submissions": [_going(submission) for submission in going.get(row.id, ())],
         }
         for row in rows
     ]
@@ -88,11 +91,18 @@ def checkpoints(rows: Iterable[tuple[Checkpoint, Tree]]) -> list[View]:
     ]
 
 
+def submission_list(platform: Platform, tx: ReadTransaction, rows: Sequence[Submission]) -> list[View]:
+    """Several submits to whoever made them, at the cost of a few queries however many they are."""
+    waiting, standings = submissions.current_runs(tx, rows), leaderboard.standings(tx, rows)
+    return [_submission(platform, row, waiting.get(row.id), *standings.get(row.id, (None, False))) for row in rows]
+
+
 def submission(platform: Platform, tx: ReadTransaction, row: Submission) -> View:
-    """One submit, to whoever made it."""
-    run = submissions.current_run(tx, row)
-    counts = submissions.counts(tx, row)
-    rank, best = leaderboard.standing(tx, row.dataset, row) if counts else (None, False)
+    """One submit."""
+    return submission_list(platform, tx, [row])[0]
+
+
+def _submission(platform: Platform, row: Submission, run: Run | None, rank: int | None, best: bool) -> View:
     return {
         "id": row.id,
         "version": row.version,
@@ -227,6 +237,15 @@ def _session(platform: Platform, row: Session, saved: Saved, origin: Named | Non
     }
 
 
+def _going(submission: Submission) -> View:
+    return {
+        "id": submission.id,
+        "kind": "rehearse" if submission.is_rehearsal else "submit",
+        "checkpoint": submission.checkpoint,
+        "state": submission.state.value,
+    }
+
+
 def _told_now(run: Run, zombie: bool) -> str | None:
     if zombie:
         return "A GPU of this session does nothing for a long time already, and still counts: stop it if it hangs."
@@ -236,10 +255,11 @@ def _told_now(run: Run, zombie: bool) -> str | None:
 def _waiting(platform: Platform, run: Run) -> View | None:
     if run.state not in (RunState.QUEUED, RunState.PLACED):
         return None
+    wait = platform.waits.of(run.id) if run.state is RunState.QUEUED else None
     here = f"waits for {run.node.name} to take it" if run.node else "waits for a place"
     return {
-        "text": run.wait_text or here,
-        "position": run.wait_position,
+        "text": wait.text if wait else here,
+        "position": wait.position if wait else None,
         "seconds": round(max(0.0, platform.now() - run.queued_at), 3),
     }
 

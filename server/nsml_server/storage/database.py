@@ -5,8 +5,8 @@ costs about a millisecond a commit; NORMAL would be quicker and lose accepted wo
 
 A writing transaction begins with BEGIN IMMEDIATE, so that it holds the write lock before it reads: what it read is still
 true when it writes. Writers of this process queue at a lock of our own first, in order and without SQLite's sleeping
-retries. On PostgreSQL, rows that are counted or moved are guarded by conditional updates, and what must be read and written as
-one by `wait_for_turn`.
+retries. On PostgreSQL a run is locked before it is read to be moved (see repositories/runs.py), and what else must be read and
+written as one is guarded by conditional updates and `wait_for_turn`.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def read_session(platform: Platform, tx: ReadTransaction, caller: Caller, name: 
         "is_live": shown["state"] in LIVE,
         "has_dataset": session.dataset != NO_DATASET,
         "checkpoints": views.checkpoints(newest),
-        "submissions": [views.submission(platform, tx, submission) for submission in submitted[:LISTED]],
+        "submissions": views.submission_list(platform, tx, submitted[:LISTED]),
         "submission_count": len(submitted),
         "submit_key": SubmitKey(session.id, submitted[0].id if submitted else 0),
         "resume_key": f"{session.id}-{family['child_count']}",

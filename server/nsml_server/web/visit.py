@@ -89,8 +89,9 @@ class Visit:
         return response
 
     def set_cookie(self, response: Response, name: str, value: str, age: int | None) -> None:
-        """A cookie that scripts cannot read and other sites' forms do not send; over TLS only where this page is."""
-        secure = self.request.url.scheme == "https"
+        """A cookie that scripts cannot read and other sites' forms do not send; over TLS only where people reach this page so."""
+        public = self.platform.settings.public_url  # a proxy that ends TLS speaks plain HTTP to us
+        secure = self.request.url.scheme == "https" or public.startswith("https://")
         response.set_cookie(name, value, max_age=age, httponly=True, samesite="lax", secure=secure)
 
     def _find_caller(self) -> Caller | None:

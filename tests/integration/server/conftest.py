@@ -31,6 +31,7 @@ DATASET = {
     "test/test_data": b"hidden inputs",
     "test/test_label": LABELS,
 }
+LOOK = 10.0  # seconds between two rounds of the dispatcher, where a test lets time pass
 CODE = {
     "main.py": b"import nsml\n\n\ndef load(path):\n    return vocabulary['x']\n",
     "other.py": b"print('other')\n",
@@ -164,6 +165,14 @@ class Worker:
 
     def heartbeat(self, *boxes: list[int]) -> Any:
         return self.call("heartbeat", {"boxes": list(boxes)}).json()
+
+    def fall_silent(self, seconds: float = 31.0) -> None:
+        """No word from it for longer than a lease, while the server goes on looking."""
+        assert isinstance(self.platform.clock, MemoryClock)
+        until = self.platform.now() + seconds
+        while (left := until - self.platform.now()) > 0:
+            self.platform.clock.move(min(left, LOOK))
+            self.dispatch(rung=False)
 
     def messages(self) -> list[Message]:
         self.dispatch()

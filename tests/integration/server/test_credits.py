@@ -134,6 +134,34 @@ def test_without_credit_a_session_with_gpus_is_rejected_and_one_without_is_not(
     assert mina.run(None, gpus=0).status_code == 201
 
 
+def test_without_credit_a_model_that_needs_gpus_is_not_submitted_nor_rehearsed(
+    mina: Any, worker: Any, give: Any
+) -> None:
+    mina.push()
+    worker.hello(gpus=GPUS)
+    name = mina.run(gpus=1).json()["name"]
+    worker.train()
+    give("mina", 1)
+    give("mina", -1)
+    rejected = mina.submit(name)
+    assert (rejected.status_code, rejected.json()["error"]["code"]) == (403, "not_enough_credit")
+    give("mina", 1)
+    assert mina.submit(name).status_code == 201
+
+
+def test_an_end_that_is_told_late_costs_what_the_program_ran(mina: Any, worker: Any, clock: Any, give: Any) -> None:
+    give("mina", 100)
+    worker.hello(gpus=GPUS)
+    mina.run(None, gpus=2)
+    attempt = worker.take_one()
+    attempt.tell("started")
+    for _ in range(120):  # the lease is renewed, and the end is not heard of for an hour
+        clock.move(30)
+        worker.heartbeat([attempt.run_id, attempt.number])
+    attempt.end(wall_seconds=60.0)
+    assert balance(mina) == 98
+
+
 def test_what_waits_when_the_credit_ends_waits_for_more(mina: Any, worker: Any, give: Any) -> None:
     give("mina", 1)
     mina.run(None, gpus=1)

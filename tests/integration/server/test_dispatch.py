@@ -1,5 +1,6 @@
 """When the dispatcher looks at the line: when something has changed that it depends on, and now and then."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -128,8 +129,12 @@ def test_a_grant_that_falls_due_rings(join: Any, mina: Any, clock: Any, platform
 def test_what_outlived_its_lease_is_taken_back_and_placed_though_nobody_rang(
     mina: Any, worker: Any, crowd: Any, clock: Any, platform: Any, decided: list[int], app: Any
 ) -> None:
-    clock.move(31)
+    for _ in range(3):
+        clock.move(9)
+        app.state.dispatcher.run_once()
     platform.bell.wait(0)
+    decided.clear()
+    clock.move(4)
     app.state.dispatcher.run_once(rung=False)
     assert mina.session("mina/None/1")["state"] == "queued"
     assert len(decided) == 1
@@ -151,6 +156,28 @@ def test_a_look_that_fails_is_done_in_the_next_round(
     monkeypatch.setattr(placing, "place_waiting", counting)
     app.state.dispatcher.run_once(rung=False)
     assert decided == [1]
+
+
+def test_bells_that_follow_each_other_are_answered_by_one_round(
+    app: Any, platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher, rounds = app.state.dispatcher, []
+
+    class Pause(threading.Event):
+        """Somebody rings three times between the first round and the second; then it is over."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            for _ in range(3):
+                platform.bell.ring()
+            if len(rounds) == 2:
+                self.set()
+            return self.is_set()
+
+    monkeypatch.setattr(dispatcher, "_over", Pause())
+    monkeypatch.setattr(dispatcher, "run_once", lambda *, rung: rounds.append(rung))
+    dispatcher._go()
+    assert rounds == [True, True]
+    assert platform.bell.wait(0) is False
 
 
 def test_a_clock_that_is_set_back_stops_nothing(crowd: Any, clock: Any, app: Any, decided: list[int]) -> None:

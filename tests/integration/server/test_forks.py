@@ -23,7 +23,7 @@ def test_a_fork_trains_on_from_the_newest_checkpoint_with_the_arguments_of_its_o
         "2",
     )
     attempt = worker.take_one()
-    reserved = ["--mode", "train", "--pause", "1", "--iteration", "2"]
+    reserved = ["--pause", "1", "--iteration", "2"]
     assert attempt.spec["argv"] == ["python", "-u", "main.py", *reserved]
     assert attempt.spec["environment"]["NSML_MODE"] == "fork"
     assert attempt.spec["environment"]["NSML_CHECKPOINT"] == "2"
@@ -114,7 +114,7 @@ def test_a_failed_session_is_resumed_from_its_last_checkpoint(mina: Any, worker:
     session = post(mina, "resume", name).json()
     assert (session["args"], session["memo"], session["origin"]) == ("--epochs 3", f"resume of {name}", name)
     assert worker.take_one().spec["argv"][3:] == [
-        *("--epochs", "3", "--mode", "train", "--pause", "1", "--iteration", "1"),
+        *("--epochs", "3", "--pause", "1", "--iteration", "1"),
     ]
 
 

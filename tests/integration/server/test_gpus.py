@@ -30,11 +30,9 @@ def test_a_run_gets_its_devices_by_uuid(running: Any) -> None:
 
 def test_a_wish_that_no_machine_meets_is_refused_at_once(mina: Any, worker: Any) -> None:
     worker.hello(gpus=GPUS)
-    mina.run(None, gpus=1, gpu_model="A100")
-    worker.dispatch()
-    session = mina.session("mina/None/1")
-    assert (session["state"], session["reason"]) == ("failed", "never_fits")
-    assert "there are Tesla P40 with driver 418.67" in session["message"]
+    refused = mina.run(None, gpus=1, gpu_model="A100")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "never_fits")
+    assert "there are Tesla P40 with driver 418.67" in refused.json()["error"]["message"]
 
 
 def test_a_wish_that_makes_no_sense_is_told(mina: Any, worker: Any) -> None:

@@ -20,6 +20,11 @@ def run(person: Any, **files: bytes) -> Any:
     return person.run(None, files={**CODE, **{names[name]: data for name, data in files.items()}})
 
 
+def set_unknown_images(client: Any, platform: Any, word: str) -> None:
+    settings = platform.settings.model_copy(update={"unknown_images": word})
+    client.app.state.platform = dataclasses.replace(platform, settings=settings)
+
+
 def test_the_worker_is_given_the_interpreter_the_requirements_and_their_key(
     mina: Any, operator: Any, worker: Any
 ) -> None:
@@ -80,7 +85,28 @@ def test_a_submit_predicts_where_it_was_trained_and_is_scored_in_the_platforms_o
     assert (scored["interpreter"], scored["requirements"]) == (None, [])
 
 
-def test_an_unknown_image_is_refused_at_run_with_the_names_near_it(mina: Any) -> None:
+def test_an_image_that_nobody_knows_runs_in_what_is_nearest_with_a_note(mina: Any, worker: Any) -> None:
+    worker.hello(images=["default", "torch1"])
+    answer = run(mina, setup=b"#nsml: somebody/cuda10.1-pytorch1.5\n").json()
+    (note,) = answer["notes"]
+    assert "somebody/cuda10.1-pytorch1.5" in note
+    assert "torch1 stands for it" in note
+    assert mina.session(answer["name"])["notes"] == answer["notes"]
+    assert worker.take_one().spec["environment_of"]["runtime"] == "torch1"
+
+
+def test_a_line_that_is_the_name_of_no_image_does_not_stop_a_run(mina: Any, worker: Any) -> None:
+    worker.hello(runner="docker")
+    answer = run(mina, setup=b"#nsml: nvcr.io/nvidia/1. pytorch:20.08-py3\n")
+    assert answer.status_code == 201
+    assert "default stands for it" in answer.json()["notes"][0]
+    assert worker.take_one().spec["environment_of"]["reference"] is None
+
+
+def test_an_operator_may_have_unknown_images_refused_with_the_names_near_them(
+    mina: Any, client: Any, platform: Any
+) -> None:
+    set_unknown_images(client, platform, "refuse")
     answer = run(mina, requirements=b"#nsml: kreas2\n")
     assert answer.status_code == 422
     error = answer.json()["error"]
@@ -90,23 +116,28 @@ def test_an_unknown_image_is_refused_at_run_with_the_names_near_it(mina: Any) ->
     assert mina.call("GET", "/sessions").json()["sessions"] == []
 
 
-def test_an_operator_may_let_unknown_images_run_in_the_default(mina: Any, client: Any, platform: Any) -> None:
-    settings = platform.settings.model_copy(update={"unknown_images": "default"})
-    client.app.state.platform = dataclasses.replace(platform, settings=settings)
-    answer = run(mina, setup=b"#nsml: somebody/else:1\n")
-    assert answer.status_code == 201
-    (note,) = answer.json()["notes"]
-    assert "somebody/else:1" in note
-    assert "default" in note
-
-
 def test_a_line_we_do_not_install_from_is_refused_at_run(mina: Any) -> None:
-    error = run(mina, requirements=b"numpy\n-e git+https://evil.test/x\n").json()["error"]
+    error = run(mina, requirements=b"numpy\n./local\n").json()["error"]
     assert error["code"] == "requirement_refused"
     assert "requirements.txt line 2" in error["message"]
 
 
-def test_what_was_accepted_and_is_gone_since_is_told_by_the_worker(mina: Any, operator: Any, worker: Any) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_files_are_read_as_windows_writes_them(mina: Any, worker: Any, encoding: str) -> None:
+    worker.hello(images=["default", "tf1"])
+    begin = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    lines = begin + "#nsml: tf1\r\n--no-cache-dir\r\nnumpy\r\n-r base.txt\r\n".encode(encoding)
+    files = {**CODE, "requirements.txt": lines, "base.txt": "\ufeffscipy\r\n".encode()}
+    answer = mina.run(None, files=files).json()
+    assert answer["image"] == "tf1"
+    assert [note for note in answer["notes"] if note.startswith("Requirements.txt line 2,")] == answer["notes"]
+    assert worker.take_one().spec["environment_of"]["requirements"] == ["numpy", "scipy"]
+
+
+def test_what_was_accepted_and_is_gone_since_is_told_by_the_worker(
+    mina: Any, operator: Any, worker: Any, client: Any, platform: Any
+) -> None:
+    set_unknown_images(client, platform, "refuse")
     operator.call("PUT", "/images/passing", json={"target": "python:/opt/x"})
     run(mina, setup=b"#nsml: passing\n")
     assert operator.call("DELETE", "/images/passing").status_code == 204
@@ -164,9 +195,9 @@ def test_packages_of_debian_are_part_of_the_key(mina: Any, worker: Any) -> None:
 def test_an_operator_may_let_unknown_images_be_pulled_where_there_are_containers(
     mina: Any, client: Any, platform: Any, worker: Any
 ) -> None:
-    settings = platform.settings.model_copy(update={"unknown_images": "pull"})
-    client.app.state.platform = dataclasses.replace(platform, settings=settings)
-    assert run(mina, requirements=b"#nsml: ufoym/deepo:all\n").status_code == 422
+    set_unknown_images(client, platform, "pull")
+    assert "default stands for it" in run(mina, requirements=b"#nsml: ufoym/deepo:all\n").json()["notes"][0]
+    mina.call("POST", "/sessions/mina/None/1/stop")
     worker.hello(runner="docker")
     assert run(mina, requirements=b"#nsml: -v/:/x\n").status_code == 422
     assert run(mina, requirements=b"#nsml: ufoym/deepo:all\n").status_code == 201

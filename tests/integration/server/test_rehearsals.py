@@ -64,6 +64,26 @@ def test_a_rehearsal_predicts_and_scores_on_the_sample_and_moves_no_board(mina: 
     assert mina.call("GET", "/datasets/kin/board?mine=1").json()["entries"] == []
 
 
+def test_a_session_tells_what_goes_on_of_it_and_cannot_be_removed_before(mina: Any, ready: str, clock: Any) -> None:
+    mina.submit(ready, "1")
+    rehearse(mina, ready, checkpoint="2")
+    clock.move(3 * 24 * 3600)
+    going = [
+        {"id": 2, "kind": "rehearse", "checkpoint": "2", "state": "queued"},
+        {"id": 1, "kind": "submit", "checkpoint": "1", "state": "queued"},
+    ]
+    assert mina.session(ready)["open_submissions"] == going
+    (listed,) = mina.call("GET", "/sessions").json()["sessions"]
+    assert (listed["final"], listed["open_submissions"]) == (True, going)
+    refused = mina.call("DELETE", f"/sessions/{ready}").json()["error"]
+    assert f"`nsmlctl submit --cancel {ready}`" in refused["hint"]
+    for number in 1, 2:
+        mina.call("POST", f"/submissions/{number}/cancel")
+    assert mina.session(ready)["open_submissions"] == []
+    assert mina.call("GET", "/sessions").json()["sessions"] == []
+    assert mina.call("DELETE", f"/sessions/{ready}").status_code == 204
+
+
 @pytest.mark.parametrize(("files", "flattering"), [(ROWS, False), (without(ROWS, "test_submit"), True)])
 def test_a_score_on_rows_of_train_is_called_flattering(
     mina: Any, worker: Any, trained: str, files: dict[str, bytes], flattering: bool

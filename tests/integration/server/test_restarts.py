@@ -17,7 +17,7 @@ nsml.bind(save=print, load=print)
 if args.pause:
     nsml.paused(scope=locals())
 """
-AS_A_FORK = ["--mode", "train", "--pause", "1", "--iteration"]
+AS_A_FORK = ["--pause", "1", "--iteration"]
 
 
 def start(mina: Any, worker: Any, source: bytes = GOES_ON, **wish: Any) -> Any:
@@ -32,19 +32,18 @@ def start(mina: Any, worker: Any, source: bytes = GOES_ON, **wish: Any) -> Any:
 
 def lose(worker: Any, clock: Any) -> Any:
     """The machine falls silent; another takes the run."""
-    clock.move(31)
-    worker.dispatch()
+    worker.fall_silent()
     worker.hello()
     return worker.take_one()
 
 
 def test_a_lost_training_goes_on_from_its_last_checkpoint(mina: Any, worker: Any, clock: Any) -> None:
-    first = start(mina, worker, args="--epochs 9")
+    first = start(mina, worker, args="--epochs 9 --mode finetune")
     first.write("log", 0, b"epoch 2\n")
     first.save("1")
     first.save("2")
     second = lose(worker, clock)
-    assert second.spec["argv"][3:] == ["--epochs", "9", *AS_A_FORK, "2"]
+    assert second.spec["argv"][3:] == ["--epochs", "9", "--mode", "finetune", *AS_A_FORK, "2"]
     assert second.spec["environment"]["NSML_MODE"] == "fork"
     assert second.spec["environment"]["NSML_CHECKPOINT"] == "2"
     assert second.mounted("/nsml/checkpoint") == ["model"]
@@ -89,7 +88,7 @@ def test_a_program_that_refuses_after_all_begins_anew_and_is_not_failed(mina: An
     start(mina, worker).save("1")
     second = lose(worker, clock)
     second.tell("started")
-    said = b"usage: main.py\nmain.py: error: unrecognized arguments: --mode train --pause 1 --iteration 1\n"
+    said = b"usage: main.py\nmain.py: error: unrecognized arguments: --pause 1 --iteration 1\n"
     second.write("log", second.spec["log_base"], said)
     second.tell("ended", {"reason": "exit_code", "exit_code": 2})
     assert mina.session("mina/kin/1")["state"] == "queued"

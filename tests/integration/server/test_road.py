@@ -269,3 +269,13 @@ def test_a_submit_that_trains_again_until_its_limit_is_told_what_its_source_lack
     assert (failed["state"], failed["reason"], failed["phase"]) == ("failed", "wall_clock", "start")
     assert "it trained again instead" in failed["message"]
     assert "It never calls `nsml.paused`" in failed["message"]
+
+
+def test_one_person_has_only_so_many_submits_under_way(mina: Any, stranger: Any, trained: str, platform: Any) -> None:
+    most = platform.settings.open_submissions
+    accepted = [mina.submit(trained).json()["id"] for _ in range(most)]
+    refused = mina.submit(trained)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limited")
+    assert f"{most} submits of yours are under way" in refused.json()["error"]["message"]
+    mina.call("POST", f"/submissions/{accepted[0]}/cancel")
+    assert mina.submit(trained).status_code == 201

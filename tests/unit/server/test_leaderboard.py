@@ -105,4 +105,4 @@ def test_equal_scores_share_a_place_and_the_next_is_skipped(database: Database) 
         rows = leaderboard.everyone(tx, dataset)
         assert [(row.rank, row.submission.id) for row in rows] == [(1, 2), (2, 1), (2, 3), (4, 4)]
         third = next(row.submission for row in rows if row.submission.id == 3)
-        assert leaderboard.standing(tx, dataset, third) == (2, True)
+        assert leaderboard.standings(tx, [third]) == {3: (2, True)}

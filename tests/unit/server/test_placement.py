@@ -129,12 +129,20 @@ def test_memory_is_counted_where_it_is_claimed() -> None:
     assert texts(decision) == {1: "waits for 4.0 GiB of memory: 6.0 of 8.0 GiB are in use; 1st in line"}
 
 
-def test_a_run_that_no_machine_can_ever_hold_is_refused_with_the_nearest_that_fits() -> None:
+def test_a_run_that_no_machine_can_hold_keeps_its_place_and_is_told_the_nearest_that_fits() -> None:
     decision = place([run(1, gpus=8, cpus=4)], [SMALL, RACK], {})
-    assert decision.refused == {
-        1: "it asks for 8 GPUs and 4 CPUs on one machine, and the largest request that fits is 4 GPUs and 4 CPUs"
+    assert texts(decision) == {
+        1: "waits for another machine: it asks for 8 GPUs and 4 CPUs on one machine, and the largest request that fits is "
+        "4 GPUs and 4 CPUs; 1st in line"
     }
-    assert not decision.waits
+
+
+def test_a_run_that_no_machine_can_hold_does_not_take_the_turn_of_one_that_some_machine_can() -> None:
+    node = replace(RACK, gpus=gpus("g0", "g1"), held=(held(gpus=("g0",)),))
+    line = [run(1, gpus=2, cpus=99), run(2, user=2, gpus=2), run(3, user=3, gpus=1)]
+    decision = place(line, [node], {})
+    assert started(decision) == []
+    assert decision.kept == {2}, "the device that is free is kept for the first pair that can ever have one"
 
 
 def test_a_refusal_names_memory_when_memory_was_asked_for() -> None:
@@ -153,7 +161,14 @@ def test_a_machine_that_is_away_is_waited_for_by_name() -> None:
     assert texts(decision) == {1: "waits for rack, not connected now; 1st in line"}
 
 
+def test_a_machine_that_does_not_take_its_work_gets_no_more_and_is_waited_for_by_name() -> None:
+    decision = place([run(1), run(2, gpus=1)], [SMALL, replace(RACK, deaf=True)], {})
+    assert started(decision) == [1]
+    assert texts(decision) == {2: "waits for rack, which does not take its work now; 1st in line"}
+
+
 def test_without_any_machine_nothing_is_refused() -> None:
+    assert refusal(run(1, gpus=64).shape, []) is None
     decision = place([run(1, gpus=64)], [], {})
     assert texts(decision) == {1: "waits for a worker: none is connected; 1st in line"}
 
@@ -204,12 +219,12 @@ clusters = st.lists(nodes, max_size=3, unique_by=lambda node: node.name)
 
 
 @given(lines, clusters, st.dictionaries(st.integers(1, 3), st.floats(0, 1000)))
-def test_each_run_is_placed_waits_or_is_refused_and_no_machine_is_overfull(
+def test_each_run_is_placed_or_waits_and_no_machine_is_overfull(
     line: list[Waiting], cluster: list[NodeView], use: dict[int, float]
 ) -> None:
     decision = place(line, cluster, use)
     by_id = {item.run_id: item for item in line}
-    assert sorted([*started(decision), *decision.waits, *decision.refused]) == sorted(by_id)
+    assert sorted([*started(decision), *decision.waits]) == sorted(by_id)
     assert [wait.position for wait in decision.waits.values()] == list(range(1, len(decision.waits) + 1))
     for node in cluster:
         there = [(by_id[p.run_id], p) for p in decision.placements if p.node == node.name]
@@ -233,17 +248,17 @@ def test_the_order_in_which_runs_are_listed_changes_nothing(
     assert place(shuffled, cluster, {}) == place(line, cluster, {})
 
 
-@given(lines, clusters)
-def test_only_what_no_machine_could_hold_is_refused(line: list[Waiting], cluster: list[NodeView]) -> None:
-    refused = set(place(line, cluster, {}).refused)
-    never = {item.run_id for item in line if cluster and not any(node.could_hold(item.shape) for node in cluster)}
-    assert refused == never
+@given(waiting, clusters)
+def test_only_what_no_machine_could_hold_is_refused(item: Waiting, cluster: list[NodeView]) -> None:
+    never = bool(cluster) and not any(node.could_hold(item.shape) for node in cluster)
+    assert (refusal(item.shape, cluster) is not None) == never
 
 
 @given(lines, clusters)
 def test_the_first_in_line_waits_only_for_want_of_room(line: list[Waiting], cluster: list[NodeView]) -> None:
-    decision = place(line, [replace(node, connected=True) for node in cluster], {})
-    if decision.waits and cluster:
+    here = [replace(node, connected=True) for node in cluster]
+    decision = place(line, here, {})
+    if any(node.could_hold(item.shape) for item in line for node in here):
         assert decision.placements
 
 

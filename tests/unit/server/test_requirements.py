@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nsml_server.domain.requirements import Needs, find_image, key_of, read_needs
+from nsml_server.domain.requirements import Needs, key_of, read_needs
 from nsml_server.errors import Invalid
 
 
@@ -24,15 +24,29 @@ def needs(**files: str) -> Needs:
         ("\ufeff#NSML : default  \r\n", "default"),
         ("\n\n#nsml: default", "default"),
         ("#!/usr/bin/env python\n# -*- coding: utf-8 -*-\n#nsml: default", "default"),
+        ("# Copyright 2018 Team\n# MIT licence\n\n# nsml: default\nimport os", "default"),
+        ('"""Our baseline.\n\nimport nothing\n"""\r\n#nsml: default', "default"),
+        ("r'''Ours.'''\n'another'\n#nsml: default", "default"),
+        ("#nsml:\n#nsml: default\n#nsml: another", "default"),
+        ("#nsml: a\u202eb", "a?b"),
+        (f"#nsml: {'x' * 300}", "x" * 255),
         ("#nsml:", None),
         ("import os\n#nsml: default", None),
+        ('"""\n#nsml: default\n"""', None),
+        ('"""\n#nsml: default\n', None),
         ("# nsml is the platform", None),
         ("", None),
-        (None, None),
     ],
 )
-def test_the_image_is_the_word_after_nsml_in_the_first_line(text: str | None, image: str | None) -> None:
-    assert find_image(text) == image
+def test_the_image_is_the_word_after_nsml_above_the_code(text: str, image: str | None) -> None:
+    assert needs(setup=text).image == image
+
+
+@pytest.mark.parametrize("text", ["import os\n# nsml: a/b:1\n", '"""\n#nsml: a/b:1\n"""\n', "numpy\n#nsml: a/b:1\n"])
+def test_an_image_named_below_the_code_is_told(text: str) -> None:
+    (note,) = (note for note in needs(requirements="#nsml: c\n", setup=text).notes if "image" in note)
+    assert note == 'setup.py line 2 names the image "a/b:1" below the code, where it does not count'
+    assert not any("image" in note for note in needs(setup="#nsml: c\n" + text).notes)
 
 
 def test_the_image_of_setup_py_comes_before_that_of_requirements_txt() -> None:
@@ -133,17 +147,33 @@ def test_a_requirement_is_taken_as_pip_takes_it(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "git+https://github.com/SKTBrain/KoBERT.git@master",
+        "git+https://github.com/SKTBrain/KoBERT#egg=kobert",
+        "https://host.test/files/x-1.0-py3-none-any.whl#sha256=00",
+        "x @ https://host.test/files/x-1.0.tar.gz",
+        "x[extra]@git+https://host.test/x@v1 ; python_version < '3.8'",
+    ],
+)
+def test_a_package_may_be_named_by_its_address(line: str) -> None:
+    found = needs(requirements=f"{line}  # ours\n")
+    assert (found.requirements, found.notes) == ((line,), ())
+
+
+@pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("-r other.txt", "options"),
-        ("-e .", "options"),
-        ("--index-url https://evil.test/simple", "options"),
-        ("numpy --install-option=x", "options"),
-        ("numpy --hash=sha256:00", "options"),
-        ("https://evil.test/x.whl", "address"),
-        ("git+https://evil.test/x", "address"),
-        ("git+ssh:evil", "address"),
-        ("numpy @ file:///etc/passwd", "address"),
+        ("-r other.txt", "no such file"),
+        ("-r ../numpy.txt", "no such file"),
+        ("-r https://evil.test/x.txt", "no such file"),
+        ("git+ssh:evil", "https://"),
+        ("git+ssh://git@host.test/x", "https://"),
+        ("hg+https://host.test/x", "https://"),
+        ("-e git+file:///etc", "https://"),
+        ("file:///etc/passwd", "https://"),
+        ("x @ ftp://host.test/x.whl", "https://"),
+        ("https://host.test/a b", "https://"),
         ("./local", "path"),
         ("../local", "path"),
         ("/etc/passwd", "path"),
@@ -153,7 +183,9 @@ def test_a_requirement_is_taken_as_pip_takes_it(line: str) -> None:
         ("numpy scipy", "name"),
         ("$(reboot)", "name"),
         ("numpy==$HOME", "name"),
+        ("---numpy", "name"),
         ("numpy\u202egnp", "short line"),
+        ("x" * 501, "short line"),
     ],
 )
 def test_what_is_no_package_is_refused_with_its_line(line: str, why: str) -> None:
@@ -163,15 +195,84 @@ def test_what_is_no_package_is_refused_with_its_line(line: str, why: str) -> Non
     assert why in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("-e .", ()),
+        ("--editable ./package", ()),
+        ("-e git+https://host.test/x#egg=x", ("git+https://host.test/x#egg=x",)),
+        ("-f https://download.pytorch.org/whl/torch_stable.html", ()),
+        ("-i https://evil.test/simple", ()),
+        ("--index-url https://evil.test/simple", ()),
+        ("--extra-index-url=https://evil.test/simple", ()),
+        ("--no-cache-dir", ()),
+        ("-c constraints.txt", ()),
+        ("numpy --install-option=x", ("numpy",)),
+        ("numpy==1.0 --hash=sha256:00 --hash=sha256:11", ("numpy==1.0",)),
+        ("certifi @ file:///croot/certifi_1/work/certifi", ("certifi",)),
+        ("pip @ file:///x ; python_version < '3.8'", ("pip ; python_version < '3.8'",)),
+        ("torch==1.7.1+cu110", ("torch==1.7.1",)),
+        ("torchvision == 0.13.1+cpu ; sys_platform == 'linux'", ("torchvision == 0.13.1 ; sys_platform == 'linux'",)),
+    ],
+)
+def test_what_pip_cannot_be_given_is_left_out_with_a_note(line: str, kept: tuple[str, ...]) -> None:
+    found = needs(requirements=f"scipy\n{line}\n")
+    assert found.requirements == ("scipy", *kept)
+    notes = [note for note in found.notes if note.startswith("requirements.txt line 2, ")]
+    assert len(notes) == (not line.startswith("-e git"))
+
+
+def test_options_of_one_kind_are_told_once() -> None:
+    lines = "".join(f"x{n}==1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n" for n in range(100))
+    found = needs(requirements=lines)
+    assert len(found.requirements) == 100
+    (note,) = found.notes
+    assert note.startswith("requirements.txt line 1, ")
+
+
+def test_a_file_that_another_one_names_is_read_where_it_lies() -> None:
+    folder = {
+        "requirements.txt": "-r requirements/base.txt\nscipy\n--requirement=./requirements/base.txt\n",
+        "requirements/base.txt": "\ufeffnumpy\n-r more.txt\n-rdev.txt\n-r ../requirements.txt\n",
+        "requirements/more.txt": "pandas\n",
+        "requirements/dev.txt": "# nothing\n",
+    }
+    assert read_needs(folder.get).requirements == ("numpy", "pandas", "scipy")
+    folder["requirements/dev.txt"] = "\n./local\n"
+    with pytest.raises(Invalid, match=r"requirements/dev\.txt line 2"):
+        read_needs(folder.get)
+
+
+def test_files_that_name_each_other_without_end_are_refused() -> None:
+    folder = {f"{n}.txt": f"-r {n + 1}.txt\n" for n in range(1000)}
+    with pytest.raises(Invalid, match="name each other"):
+        read_needs({"requirements.txt": "-r 0.txt\n", **folder}.get)
+    long = "#" * 200_000
+    with pytest.raises(Invalid, match="name each other"):
+        read_needs({"requirements.txt": f"-r 0.txt\n{long}", "0.txt": long}.get)
+
+
+def test_more_packages_than_anybody_imports_are_refused() -> None:
+    assert len(needs(requirements="".join(f"x{n}\n" for n in range(500))).requirements) == 500
+    with pytest.raises(Invalid, match="more than 500"):
+        needs(requirements="".join(f"x{n}\n" for n in range(501)))
+    assert len(needs(packages="".join(f"x{n}\n" for n in range(500))).packages) == 500
+    with pytest.raises(Invalid, match="more than 500"):
+        needs(packages="".join(f"x{n}\n" for n in range(501)))
+
+
 def test_a_continued_line_is_one_line() -> None:
     assert needs(requirements="numpy>=1.0,\\\n<2\nscipy\n").requirements == ("numpy>=1.0,<2", "scipy")
     with pytest.raises(Invalid, match="line 1"):
-        needs(requirements="numpy \\\n --hash=sha256:00\n")
+        needs(requirements="numpy \\\n scipy\n")
 
 
 def test_an_option_in_install_requires_names_setup_py() -> None:
+    found = needs(setup=SETUP + "setup(install_requires=['-e .', 'numpy'])")
+    assert found.requirements == ("numpy",)
+    assert found.notes[0].startswith("install_requires in setup.py, ")
     with pytest.raises(Invalid, match=r"install_requires in setup\.py"):
-        needs(setup=SETUP + "setup(install_requires=['-e .'])")
+        needs(setup=SETUP + "setup(install_requires=['./local'])")
 
 
 def test_debian_packages_are_one_in_each_line() -> None:
@@ -183,4 +284,5 @@ def test_debian_packages_are_one_in_each_line() -> None:
 
 def test_the_key_depends_on_what_is_needed_and_not_on_how_it_is_written() -> None:
     assert key_of(None, ["numpy", "scipy  >1"]) == key_of(None, ["SciPy >1", "numpy"])
+    assert key_of(None, ["git+https://host.test/A"]) != key_of(None, ["git+https://host.test/a"])
     assert len({key_of(None, ["a"]), key_of(None, ["a", "b"]), key_of("/python", ["a"]), key_of(None, [])}) == 4

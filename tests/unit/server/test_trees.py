@@ -11,6 +11,7 @@ from nsml_server.domain.trees import (
     check_dataset_tree,
     check_tree,
     loader_view,
+    open_view,
     path_problem,
     predict_view,
     score_view,
@@ -198,6 +199,30 @@ def test_a_scoring_sees_the_test_and_the_evaluation() -> None:
         "test/test_label",
         "test/test_label.csv",
     ]
+
+
+def test_of_a_dataset_without_a_leaderboard_all_is_seen_and_what_nsml_put_below_train_at_the_root_too() -> None:
+    pushed = tree("train/mnist/a/1.png", "train/mnist/labels.csv")
+    assert paths(open_view(pushed)) == ["a/1.png", "labels.csv", "train/mnist/a/1.png", "train/mnist/labels.csv"]
+    hashes = {entry.path.removeprefix("train/mnist/"): entry.hash for entry in pushed.files}
+    assert all(hashes[entry.path] == entry.hash for entry in open_view(pushed).files if entry.path in hashes)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        tree(),
+        tree("data.csv", "train/mnist/labels.csv"),
+        tree("train/cats/1.png", "train/dogs/1.png"),
+        tree("train/data.txt"),
+        tree("train/data.txt", "train/mnist/labels.csv"),
+        tree("Train/mnist/labels.csv"),
+        tree("train/mnist/labels.csv", "train/mnist/train/1.png"),
+        tree("train/mnist/Train"),
+    ],
+)
+def test_what_is_laid_out_otherwise_is_seen_as_it_is(kept: Tree) -> None:
+    assert open_view(kept) == kept
 
 
 def test_the_loader_is_one_file() -> None:

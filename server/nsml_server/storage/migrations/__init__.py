@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from nsml_server.storage.database import Database
 
-HEAD = "0007"  # the newest file of versions/
+HEAD = "0009"  # the newest file of versions/
 _VERSION_TABLE = "alembic_version"
 
 

@@ -17,11 +17,6 @@ def best_of(tx: ReadTransaction, dataset_id: int, user_id: int) -> Best | None:
     return tx.scalar(_rows(dataset_id).where(Best.user_id == user_id))
 
 
-def best_to_change(tx: WriteTransaction, dataset_id: int, user_id: int) -> Best | None:
-    """A user's row, locked until the commit where the database locks rows."""
-    return tx.scalar(_rows(dataset_id).where(Best.user_id == user_id).with_for_update())
-
-
 def top(tx: ReadTransaction, dataset_id: int, order: Order, limit: int) -> Sequence[Best]:
     """The first rows of a board, of equal scores the earlier first, with submission, session and user."""
     score = Best.score.desc() if order is Order.DESCENDING else Best.score

@@ -16,13 +16,17 @@ ALLOCATED = [RunState.RUNNING, RunState.PAUSED, RunState.STOPPING]
 
 
 class Allocation(NamedTuple):
-    """GPUs that a user holds since a moment; `until`: they are not counted beyond it."""
+    """GPUs that a user holds since a moment; `until`: they are not counted beyond it.
+
+    `endable`: by a session that nobody has asked to stop yet.
+    """
 
     run_id: int
     user_id: int
     gpus: int
     since: float
     until: float | None
+    endable: bool
 
 
 def account_of(tx: ReadTransaction, user_id: int, *, to_change: bool = False) -> CreditAccount | None:
@@ -31,9 +35,10 @@ def account_of(tx: ReadTransaction, user_id: int, *, to_change: bool = False) ->
     return tx.scalar(found.with_for_update() if to_change else found)
 
 
-def accounts(tx: ReadTransaction) -> Sequence[CreditAccount]:
-    """All accounts."""
-    return tx.scalars(select(CreditAccount)).all()
+def accounts(tx: ReadTransaction, user_id: int | None = None) -> Sequence[CreditAccount]:
+    """All accounts, or the one of this user."""
+    found = select(CreditAccount)
+    return tx.scalars(found if user_id is None else found.where(CreditAccount.user_id == user_id)).all()
 
 
 def open_account(tx: WriteTransaction, user_id: int, now: float) -> None:
@@ -60,8 +65,8 @@ def sum_of(tx: ReadTransaction, user_id: int) -> int:
     return tx.scalar(select(func.coalesce(func.sum(CreditEntry.amount), 0)).where(CreditEntry.user_id == user_id)) or 0
 
 
-def allocations(tx: ReadTransaction) -> list[Allocation]:
-    """GPUs held now by users who have an account."""
+def allocations(tx: ReadTransaction, user_id: int | None = None) -> list[Allocation]:
+    """GPUs held now by users who have an account, or by this one of them."""
     columns = (
         Run.id,
         Run.user_id,
@@ -70,12 +75,15 @@ def allocations(tx: ReadTransaction) -> list[Allocation]:
         CreditAccount.opened_at,
         Run.stop_reason,
         Run.stop_asked_at,
+        Run.submission_id.is_(None) & (Run.state != RunState.STOPPING),
     )
     held = select(*columns).join(CreditAccount, CreditAccount.user_id == Run.user_id)
     held = held.where(Run.state.in_(ALLOCATED), Run.gpus > 0, Run.started_at.is_not(None))
+    if user_id is not None:
+        held = held.where(Run.user_id == user_id)
     return [
-        Allocation(run_id, user, gpus, max(started_at, opened_at), asked_at if why else None)
-        for run_id, user, gpus, started_at, opened_at, why, asked_at in tx.execute(held)
+        Allocation(run_id, user, gpus, max(started_at, opened_at), asked_at if why else None, endable)
+        for run_id, user, gpus, started_at, opened_at, why, asked_at, endable in tx.execute(held)
         if started_at is not None
     ]
 
@@ -103,11 +111,10 @@ def all_users(tx: ReadTransaction) -> list[int]:
     return list(tx.scalars(select(User.id).order_by(User.id)))
 
 
-def has_work(tx: ReadTransaction, now: float) -> bool:
-    """Whether a grant is due or somebody limited holds GPUs: asked every second, so in one small query."""
+def is_due(tx: ReadTransaction, now: float) -> bool:
+    """Whether anybody is to be given anything: asked every second, so in one small query."""
     pays = exists().where(CreditSchedule.next_at <= now)
     newcomer = exists().where(CreditSchedule.user_id.is_(None), CreditSchedule.next_at.is_not(None)) & exists().where(
         User.id.is_not(None), ~exists().where(CreditAccount.user_id == User.id)
     )
-    spends = exists().where(CreditAccount.user_id == Run.user_id, Run.state.in_(ALLOCATED), Run.gpus > 0)
-    return bool(tx.scalar(select(pays | newcomer | spends)))
+    return bool(tx.scalar(select(pays | newcomer)))

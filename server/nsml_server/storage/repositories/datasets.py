@@ -14,8 +14,9 @@ _LIVE = Dataset.deleted_at.is_(None)
 
 
 def named(tx: ReadTransaction, name: str) -> Dataset | None:
-    """The dataset that has this name now, with its owner."""
-    return tx.scalar(select(Dataset).where(Dataset.name == name, _LIVE).options(joinedload(Dataset.owner)))
+    """The dataset that has this name now, as it is now, with its owner."""
+    found = select(Dataset).where(Dataset.name == name, _LIVE).options(joinedload(Dataset.owner))
+    return tx.scalar(found, execution_options={"populate_existing": True})
 
 
 def all_live(tx: ReadTransaction) -> Sequence[Dataset]:

@@ -20,6 +20,11 @@ def count(tx: ReadTransaction) -> int:
     return tx.scalar(select(func.count()).select_from(Outgoing)) or 0
 
 
+def holds(tx: ReadTransaction, run_id: int) -> bool:
+    """Whether a message about this run has not reached the broker yet."""
+    return tx.scalar(select(Outgoing.id).where(Outgoing.run_id == run_id).limit(1)) is not None
+
+
 def delete_sent(tx: WriteTransaction, ids: Sequence[int]) -> None:
     """The broker has them."""
     tx.execute(delete(Outgoing).where(Outgoing.id.in_(ids)))

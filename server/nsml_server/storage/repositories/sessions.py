@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, func, or_, select, update
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 
 from nsml_server.domain.states import RunState
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
@@ -64,10 +64,12 @@ def of_user(
     search: str | None,
     last: int,
 ) -> Sequence[Session]:
-    """A user's sessions, newest first; with `ended_after`, of the ended ones only those that ended later."""
+    """A user's sessions, newest first; with `ended_after`, those of which something goes on, a submit too, or that ended later."""
     found = _whole().where(Session.user_id == user_id)
     if ended_after is not None:
-        found = found.where(or_(Run.state.in_(UNDER_WAY), Run.ended_at >= ended_after))
+        any_run = aliased(Run)
+        going = select(any_run.session_id).where(any_run.user_id == user_id, any_run.state.in_(UNDER_WAY))
+        found = found.where(or_(Session.id.in_(going), Run.ended_at >= ended_after))
     if dataset is not None:
         found = found.where(Session.dataset == dataset)
     if search:

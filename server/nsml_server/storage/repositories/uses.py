@@ -21,10 +21,11 @@ def of_runs(tx: ReadTransaction, run_ids: Sequence[int]) -> dict[int, RunUse]:
     return {row.run_id: row for row in tx.scalars(found)}
 
 
-def of_running(tx: ReadTransaction) -> Sequence[RunUse]:
-    """The samples of the attempts that run now."""
-    found = select(RunUse).join(Run, Run.id == RunUse.run_id)
-    return tx.scalars(found.where(Run.state.in_(ON_DEVICES), Run.attempt == RunUse.attempt)).all()
+def of_sessions(tx: ReadTransaction) -> list[tuple[Run, RunUse]]:
+    """The sessions that run on GPUs now and are not asked to stop, with the samples of their attempts."""
+    found = select(Run, RunUse).join(RunUse, (RunUse.run_id == Run.id) & (RunUse.attempt == Run.attempt))
+    found = found.where(Run.state.in_(ON_DEVICES), Run.gpus > 0, Run.submission_id.is_(None))
+    return [(run, use) for run, use in tx.execute(found.order_by(Run.id))]
 
 
 def keep(tx: WriteTransaction, run_id: int, values: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, false
+from sqlalchemy import ForeignKey, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nsml_server.storage.tables.base import HASH, Base, key
@@ -34,7 +34,7 @@ class Token(Base):
 
 class Node(Base):
     """A machine that runs boxes. `capacity` is the worker's Capacity; none before its first hello. A drained one is given
-    nothing new.
+    nothing new. `unclaimed` counts the runs it was given since it last took one, `unclaimed_at` is when the last was taken back.
     """
 
     __tablename__ = "nodes"
@@ -44,6 +44,8 @@ class Node(Base):
     connected: Mapped[bool] = mapped_column(default=False)
     seen_at: Mapped[float] = mapped_column(default=0.0)
     drained: Mapped[bool] = mapped_column(default=False, server_default=false())
+    unclaimed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    unclaimed_at: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))
 
 
 class Accepted(Base):

@@ -11,7 +11,7 @@ from nsml_server.storage.tables.base import Base
 
 
 class RunUse(Base):
-    """The last sample of a run. `idle` is since when each of its devices has done nothing; one that works is not in it."""
+    """The last sample of a run. `idle` is since when each of its devices is seen doing nothing; one that works, or is not seen, is not in it."""
 
     __tablename__ = "run_uses"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)

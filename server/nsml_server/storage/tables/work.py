@@ -101,14 +101,14 @@ class Submission(Base):
 
 
 class Run(Base):
-    """One execution of one program. A state is left only by a conditional update (see repositories/runs.py).
+    """One execution of one program. A state is left only while its row is locked (see repositories/runs.py).
 
     `lease_until` belongs to the worker that has it, `deadline` to the state it is in; `faults` counts attempts that failed
     by our own fault; `notices` are sentences of the platform's for its log. `pinned` is the node it must go to; `runtime`,
     `runner` and `environment` are what its machine has to have or had better hold (see domain.capacity); `stop_reason` is why
-    it was asked to stop, when not by its owner. `journal_read` is how much of the journal is folded into `summary` and
-    `phase`; `preparing` is the
-    worker's word on what it does before the start.
+    it was asked to stop, when not by its owner; `kept_since` when room was first kept for it while it waits. `journal_read` is
+    how much of the journal is folded into `summary` and `phase`; `preparing` is the worker's word on what it does before the
+    start.
     """
 
     __tablename__ = "runs"
@@ -139,8 +139,7 @@ class Run(Base):
     ended_at: Mapped[float | None]
     lease_until: Mapped[float | None]
     deadline: Mapped[float | None]
-    wait_text: Mapped[str | None]
-    wait_position: Mapped[int | None]
+    kept_since: Mapped[float | None]
     preparing: Mapped[str | None]
     phase: Mapped[str | None] = mapped_column(String(16))
     stop_reason: Mapped[str | None] = mapped_column(String(32))
@@ -160,6 +159,7 @@ class Run(Base):
         # Only what is not final is ever looked for by state: the index stays as small as the queue.
         Index("runs_under_way", "state", "queued_at"),
         Index("runs_by_start", "started_at"),
+        Index("runs_by_end", "ended_at"),
     )
 
 

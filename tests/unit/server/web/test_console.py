@@ -24,31 +24,28 @@ def program(site: Any) -> Iterator[Callable[[dict[str, Any]], list[Any]]]:
         tx.flush()
     site.change(Run, site.run_id, node_id=1)
     threads: list[threading.Thread] = []
+    over = threading.Event()
 
     def answer_with(said: dict[str, Any]) -> list[Any]:
         asked: list[Any] = []
-        thread = threading.Thread(target=answer_next, args=(site.platform, said, asked))
+        thread = threading.Thread(target=answer_next, args=(site.platform, said, asked, over))
         thread.start()
         threads.append(thread)
         return asked
 
     yield answer_with
+    over.set()
     for thread in threads:
-        thread.join(10)
-        assert not thread.is_alive()
+        thread.join()
 
 
-def answer_next(platform: Any, said: dict[str, Any], asked: list[Any]) -> None:
-    waiting = threading.Event()
-    for _ in range(1000):
+def answer_next(platform: Any, said: dict[str, Any], asked: list[Any], over: threading.Event) -> None:
+    while not asked and not over.wait(0.005):
         with platform.database.write() as tx:
             node = tx.get_one(Node, 1)
             for question in questions.take(platform, tx, node):
                 asked.append(question["asked"])
                 questions.answer(platform, tx, node, question["id"], said)
-        if asked:
-            return
-        waiting.wait(0.005)
 
 
 def test_an_expression_goes_to_the_program_and_its_answer_comes_back(

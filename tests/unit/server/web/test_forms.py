@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nsml_server.services import accounts, samples
+from nsml_server.settings import Settings
 from nsml_server.storage.tables import Run
 
 SESSION = "/session/mina/kin/1"
@@ -28,6 +29,14 @@ def test_a_token_logs_a_browser_in_with_a_token_of_its_own(site: Any, stranger: 
     assert "SameSite=lax" in cookie
     assert site.tokens["mina"] not in cookie
     assert stranger.get(SESSION).status_code == 200
+
+
+@pytest.mark.parametrize(("public", "secure"), [("http://nsml.test", False), ("https://nsml.test", True)])
+def test_behind_a_proxy_that_ends_tls_cookies_travel_over_tls_only(
+    site: Any, stranger: TestClient, public: str, secure: bool
+) -> None:
+    object.__setattr__(site.platform, "settings", Settings(public_url=public))
+    assert ("Secure" in stranger.get("/login").headers["set-cookie"]) is secure
 
 
 def test_a_wrong_token_is_told_and_nobody_is_logged_in(stranger: TestClient, forms: Any) -> None:

@@ -9,9 +9,10 @@ import pytest
 from blake3 import blake3
 from fastapi.testclient import TestClient
 
+from nsml_server.domain.placement import Wait
 from nsml_server.domain.states import RunState
 from nsml_server.storage.repositories import manifests, products
-from nsml_server.storage.tables import Checkpoint, Dataset, Run, RunUse, Session, Submission, User
+from nsml_server.storage.tables import Checkpoint, Dataset, Node, Run, RunUse, Session, Submission, User
 from nsml_server.web import logtext
 from nsml_worker.contract import FileEntry, Tree
 
@@ -124,7 +125,8 @@ def test_a_session_shows_state_checkpoints_submissions_and_log(site: Any, mina: 
 
 
 def test_why_a_session_waits_and_why_it_failed_is_said(site: Any, mina: TestClient) -> None:
-    site.change(Run, 1, state="queued", wait_text="waits for a GPU; two are in use", wait_position=4)
+    site.change(Run, 1, state="queued")
+    site.platform.waits.replace({1: Wait("waits for a GPU; two are in use", 4)})
     text = mina.get("/session/mina/kin/1").text
     assert "waits for a GPU; two are in use" in text
     assert "position 4 in the queue" in text
@@ -145,6 +147,16 @@ def test_everybody_is_told_when_the_platform_is_for_people_one_trusts(site: Any,
     for path in PUBLIC:
         assert warning in stranger.get(path).text
     assert "local" in stranger.get("/status").text
+
+
+def test_a_machine_that_takes_no_work_is_named_with_what_to_look_for(site: Any, stranger: TestClient) -> None:
+    now = site.platform.now()
+    told = "does not take its work: can it reach the broker?"
+    with site.platform.database.write() as tx:
+        tx.add(Node(name="rack", capacity={"cpus": 2, "memory": 2**30}, connected=True, seen_at=now, unclaimed=1))
+    assert told not in stranger.get("/status").text
+    site.change(Node, 1, unclaimed=2, unclaimed_at=now)
+    assert f"rack {told}" in stranger.get("/status").text
 
 
 @pytest.mark.parametrize("path", ["/", "/leaderboard/kin", "/sessions", "/session/mina/kin/1", "/submission/1"])
