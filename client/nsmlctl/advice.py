@@ -64,7 +64,7 @@ def _about_options(entry: str, seen: Seen) -> Iterator[str]:
     if not seen.is_strict or not missing:
         return
     when = "A fork" if missing == ["iteration"] else "A submit"
-    given = "--mode train --pause 1 --iteration NAME" if missing == ["iteration"] else "--mode test --pause 1"
+    given = "--pause 1 --iteration NAME" if missing == ["iteration"] else "--mode test --pause 1"
     lines = {
         "mode": "parser.add_argument('--mode', default='train')",
         "pause": "parser.add_argument('--pause', type=int, default=0)",

@@ -208,6 +208,10 @@ class Api(Exchange):
         query = {"wait": wait, "seen": seen} if seen is not None else {}
         return self._json("GET", f"/submissions/{number}", query=query)
 
+    def cancel_submission(self, number: int) -> Json:
+        """Ends it at once; harmless when it has ended."""
+        return self._json("POST", f"/submissions/{number}/cancel", {})
+
     def rehearsal_log(self, number: int, offset: int) -> Iterator[bytes]:
         """What the program wrote in a rehearsal, from this byte on."""
         return self._exchange("GET", f"/submissions/{number}/log?offset={offset}", stream=True).chunks

@@ -56,7 +56,7 @@ def read_rules(folder: Path, default: str = DEFAULT) -> pathspec.GitIgnoreSpec:
 
     file = folder / FILE
     try:
-        own = file.read_text(encoding="utf-8") if file.is_file() else ""
+        own = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
         return pathspec.GitIgnoreSpec.from_lines([*default.splitlines(), *own.splitlines()])
     except (ValueError, OSError) as error:
         raise CannotUpload(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -57,6 +57,10 @@ class Manifest:
     def has(self, path: str) -> bool:
         """Whether a file of this path goes up."""
         return any(entry.path == path for entry in self.entries)
+
+    def below(self, folder: str) -> Manifest:
+        """The same files, as if they lay in this folder."""
+        return Manifest(tuple(replace(entry, path=f"{folder}/{entry.path}") for entry in self.entries))
 
     def to_tree(self) -> dict[str, Any]:
         """As the API takes it."""

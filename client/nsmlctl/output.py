@@ -98,7 +98,7 @@ def session_row(session: Json, now: datetime) -> tuple[str, ...]:
         session.get("args") or "",
         painted_status(str(session.get("status", ""))),
         short_summary(with_score(session)),
-        session.get("memo") or origin_text(session),
+        description(session),
         str(session.get("checkpoints", 0)),
         size_text(session.get("size", 0)),
         str(session.get("type", "normal")),
@@ -111,9 +111,10 @@ def with_score(session: Json) -> Json:
     return summary if score is None else {**summary, "score": float(score)}
 
 
-def origin_text(session: Json) -> str:
-    """Which session a fork or an inference began from."""
-    return f"from {session['origin']}" if session.get("origin") else ""
+def description(session: Json) -> str:
+    """What its owner or the platform wrote, and which session a fork or an inference began from where that does not say it."""
+    memo, origin = session.get("memo") or "", session.get("origin")
+    return ", ".join(filter(None, (memo, f"from {origin}" if origin and origin not in memo else "")))
 
 
 def checkpoint_row(checkpoint: Json, now: datetime) -> tuple[str, ...]:
@@ -167,7 +168,7 @@ def full_summary(summary: Json) -> str:
 
 
 def _rounded(value: Any) -> str:
-    return f"{round(value, 3):g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
+    return str(round(value, 3)) if isinstance(value, float) else str(value)
 
 
 def score_text(score: float | None) -> str:

@@ -47,7 +47,7 @@ def send(api: Api, plan: PackPlan, progress: Progress) -> None:
         with lock:
             progress(sent)
 
-    jobs: list[Callable[[], None]] = [partial(_send_pack, api, pack, tell, stopped) for pack in plan.packs]
+    jobs: list[Callable[[], None]] = [partial(_send_pack, api, pack, tell) for pack in plan.packs]
     jobs += [partial(_send_single, api, entry, tell, stopped) for entry in plan.singles]
     if len(jobs) == 1:
         jobs[0]()
@@ -56,29 +56,36 @@ def send(api: Api, plan: PackPlan, progress: Progress) -> None:
 
 
 def _at_once(jobs: Sequence[Callable[[], None]], stopped: threading.Event) -> None:
-    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+    """Raises the first failure. The thread that fails says so itself: until this one wakes, it would go on failing."""
+    from concurrent.futures import ThreadPoolExecutor, wait
+
+    failures: list[Exception] = []  # appended before the others are stopped: the first one is never their giving up
+
+    def attempt(job: Callable[[], None]) -> None:
+        if stopped.is_set():
+            return
+        try:
+            job()
+        except Exception as error:
+            failures.append(error)
+            stopped.set()
 
     pool = ThreadPoolExecutor(min(AT_ONCE, len(jobs)))
     try:
-        futures = [pool.submit(job) for job in jobs]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+        wait([pool.submit(attempt, job) for job in jobs])
     finally:
         stopped.set()
         pool.shutdown(wait=True, cancel_futures=True)
+    if failures:
+        raise failures[0]
 
 
-def _send_pack(api: Api, entries: Sequence[ManifestEntry], progress: Progress, stopped: threading.Event) -> None:
-    if stopped.is_set():
-        return
+def _send_pack(api: Api, entries: Sequence[ManifestEntry], progress: Progress) -> None:
     api.put_pack(build_pack(entries))
     progress(sum(entry.size for entry in entries))
 
 
 def _send_single(api: Api, entry: ManifestEntry, progress: Progress, stopped: threading.Event) -> None:
-    if stopped.is_set():
-        return
     told = 0
 
     def tell(position: int) -> None:  # a repeated upload begins again: what was told already is not told twice

@@ -17,9 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, List, Optional, Tuple
 
-# What Python and the frameworks say when a path is a folder where they want a file, or there where they want to make it.
-_UNWRITABLE = ("is a directory", "errno = 21", "already exists", "file exists", "cannot be opened")
-# And what they say when they read a folder where they want a file.
+# What Python and the frameworks say when a path is not there, or a folder where they want to read a file.
 _UNREADABLE = (
     "is a directory",
     "errno = 21",
@@ -28,10 +26,12 @@ _UNREADABLE = (
     "failed to find",
     "couldn't find",
     "does not exist",
+    "doesn't exist",
     "not a valid checkpoint",
     "cannot be opened",
     "unable to open",
     "format not supported",
+    "unknown model format",
 )
 _PATH_ERRNOS = frozenset([errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY])
 
@@ -68,8 +68,8 @@ def _find_problem(name: str) -> str:
 def write(root: str, name: str, callback: "Callable[[str], Any]") -> str:
     """Let `callback` write a checkpoint below `root` and seal it. Returns the sealed folder's name.
 
-    The callback gets an existing empty folder first (NSML from 2019 on); when it stumbles over that, everything is wiped
-    and it gets the same path with nothing there (NSML of 2018). Whatever it raises at last leaves no trace.
+    The callback gets an existing empty folder first (NSML from 2019 on); when it raises and has put nothing there, everything
+    is wiped and it gets the same path with nothing there (NSML of 2018). Whatever it raises at last leaves no trace.
     """
     mark = os.urandom(6).hex()
     unsealed = os.path.join(root, _contract.UNSEALED + mark)
@@ -89,16 +89,15 @@ def _write_by_either_rule(folder: str, callback: "Callable[[str], Any]") -> None
     try:
         callback(path)
     except Exception as first:
-        if not _is_about(path, first, _UNWRITABLE):
+        if not os.path.isdir(path) or os.listdir(path):
             raise
         _remove(folder)
         os.makedirs(folder)
         try:
             callback(path)
         except Exception as second:
-            if _is_about(path, second, _UNREADABLE):
-                raise first from None
-            raise
+            # The rule it was made for is the one by which it wrote something.
+            raise (second if os.listdir(folder) else first) from None
 
 
 def read(folder: str, callback: "Callable[[str], Any]") -> None:
@@ -112,7 +111,7 @@ def read(folder: str, callback: "Callable[[str], Any]") -> None:
     try:
         callback(path)
     except Exception as error:
-        if not _is_about(path, error, _UNREADABLE) or not any(_is_readable(other, callback) for other in others):
+        if not _is_about(path, error) or not any(_is_readable(other, callback) for other in others):
             raise
 
 
@@ -120,7 +119,7 @@ def _is_readable(path: str, callback: "Callable[[str], Any]") -> bool:
     try:
         callback(path)
     except Exception as error:
-        if _is_about(path, error, _UNREADABLE):
+        if _is_about(path, error):
             return False
         raise
     return True
@@ -159,13 +158,13 @@ def measure(folder: str) -> "Tuple[int, int]":
     return count, size
 
 
-def _is_about(path: str, error: Exception, texts: "Tuple[str, ...]") -> bool:
-    """Whether `error` complains of `path` itself and not of what is read or written there."""
+def _is_about(path: str, error: Exception) -> bool:
+    """Whether `error` complains of `path` itself and not of what is read there."""
     if isinstance(error, OSError) and error.errno is not None:
         named = error.filename2 or error.filename
         return error.errno in _PATH_ERRNOS and (named is None or str(named).startswith(path))
     message = str(error).lower()
-    return any(text in message for text in texts)
+    return any(text in message for text in _UNREADABLE)
 
 
 def _find_single_file(path: str) -> "Optional[str]":

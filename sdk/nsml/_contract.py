@@ -27,9 +27,6 @@ ENV_DATASET_PATH = "NSML_DATASET_PATH"
 ENV_GPU_NUM = "NSML_GPU_NUM"
 ENV_CHECKPOINT = "NSML_CHECKPOINT"
 ENV_BATCH = "NSML_BATCH"  # predict: rows given to one call of infer, a positive integer; absent: the SDK's own number
-# Only in a session with several datasets: their folders joined by os.pathsep, in the order asked for. DATASET_PATH is a
-# list then; ENV_DATASET_PATH still names the first.
-ENV_DATASET_PATHS = "NSML_DATASET_PATHS"
 ENV_NFS_OUTPUT = "NSML_NFS_OUTPUT"
 # A run over several nodes: addresses and ports separated by commas, and which of them this process is.
 ENV_WORLD = "NSML_PARALLEL_WORLD"

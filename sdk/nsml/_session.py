@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Seconds a checkpoint of another session may take to arrive.
 _FETCH_SECONDS = 1800
+_ABSENCE_SECONDS = 600  # a worker that is updated and started anew is back by then
 
 
 class Session:
@@ -148,7 +149,9 @@ class Session:
         from nsml import _lines
 
         question = {_contract.ASK: _contract.ASK_CHECKPOINT, "session": session, "name": name}
-        answer = _lines.ask(self.home, _contract.QUESTIONS, question, _contract.MAX_ANSWER, _FETCH_SECONDS)
+        answer = _lines.ask(
+            self.home, _contract.QUESTIONS, question, _contract.MAX_ANSWER, _FETCH_SECONDS, _ABSENCE_SECONDS
+        )
         path = (answer or {}).get("path")
         return path if isinstance(path, str) and os.path.isdir(path) else None
 

@@ -17,8 +17,8 @@ def _read(variable: str) -> str:
     return os.environ.get(variable, "")
 
 
-def _read_list(variable: str, separator: str) -> "List[str]":
-    return [item for item in _read(variable).split(separator) if item]
+def _read_list(variable: str) -> "List[str]":
+    return [item for item in _read(variable).split(",") if item]
 
 
 def _read_count(variable: str) -> int:
@@ -28,8 +28,8 @@ def _read_count(variable: str) -> int:
 
 #: True inside a session of the platform.
 IS_ON_NSML = bool(_read(_contract.ENV_HOME))
-#: Folder of the dataset, e.g. `/data/kin_phase1`, or an empty text. A list of folders in a session with several datasets.
-DATASET_PATH = _read_list(_contract.ENV_DATASET_PATHS, os.pathsep) or _read(_contract.ENV_DATASET_PATH)
+#: Folder of the dataset, e.g. `/data/kin_phase1`, or an empty text.
+DATASET_PATH = _read(_contract.ENV_DATASET_PATH)
 #: Name of the dataset, e.g. `kin_phase1`, or an empty text.
 DATASET_NAME = _read(_contract.ENV_DATASET_NAME)
 #: True when the session was started with a dataset.
@@ -45,8 +45,8 @@ SESSION_ID = _read(_contract.ENV_SESSION_NUMBER)
 #: A writable folder shared between sessions where the platform gives one, or an empty text.
 NSML_NFS_OUTPUT = _read(_contract.ENV_NFS_OUTPUT)
 #: Addresses of the nodes of a distributed run, this one's alone otherwise: `tcp://{PARALLEL_WORLD[0]}:{PARALLEL_PORTS[0]}`.
-PARALLEL_WORLD = _read_list(_contract.ENV_WORLD, ",") or ["127.0.0.1"]
+PARALLEL_WORLD = _read_list(_contract.ENV_WORLD) or ["127.0.0.1"]
 #: The ports to meet at, 29500 (the default of torch) in a run on one node.
-PARALLEL_PORTS = [int(port) for port in _read_list(_contract.ENV_PORTS, ",") if port.isdigit()] or [29500]
+PARALLEL_PORTS = [int(port) for port in _read_list(_contract.ENV_PORTS) if port.isdigit()] or [29500]
 #: Which of them this process is, from 0.
 MY_RANK = _read_count(_contract.ENV_RANK)

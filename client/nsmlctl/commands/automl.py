@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples
+from nsmlctl.commands.options import GoCommand, examples
 from nsmlctl.errors import Refused
 
 
 @click.command(
+    cls=GoCommand,
     context_settings={"ignore_unknown_options": True},
     epilog=examples("nsmlctl automl run -c config.json", "nsmlctl automl rank"),
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.output import echo, echo_json, plain
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.command(epilog=examples("nsmlctl command session/1", "nsmlctl command kin_phase1/3 -j"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl command session/1", "nsmlctl command kin_phase1/3 -j"))
 @click.argument("session")
 @json_option
 @pass_workplace

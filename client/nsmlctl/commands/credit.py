@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoGroup, examples, json_option
 from nsmlctl.output import ago, echo, echo_json, echo_table, plain, right_now, tell
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -16,7 +16,9 @@ EVERYONE = "@everyone"
 Json = dict[str, Any]
 
 
-@click.group(invoke_without_command=True, epilog=examples("nsmlctl credit", "nsmlctl credit grant mina 600"))
+@click.group(
+    cls=GoGroup, invoke_without_command=True, epilog=examples("nsmlctl credit", "nsmlctl credit grant mina 600")
+)
 @click.option("-u", "--user", help="Somebody else's; for an admin.")
 @json_option
 @pass_workplace

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nsmlctl.commands.options import Bytes, examples, historic, json_option, silent
+from nsmlctl.commands.options import Bytes, GoGroup, examples, historic, json_option, silent
 from nsmlctl.errors import BadUsage
 from nsmlctl.evaluation import with_evaluation
 from nsmlctl.folder import read_folder, upload_folder
 from nsmlctl.ignore import CLUTTER
+from nsmlctl.manifest import Manifest
 from nsmlctl.output import (
     BOARD_COLUMNS,
     DATASET_COLUMNS,
@@ -33,7 +35,7 @@ SELDOM = dict.fromkeys(("search", "fs", "pull", "change"), "nsmlctl.commands.dat
 SELDOM |= dict.fromkeys(("problems", "rescore"), "nsmlctl.commands.dataset_scoring")
 
 
-class DatasetGroup(click.Group):
+class DatasetGroup(GoGroup):
     """Knows the seldom commands by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -98,6 +100,7 @@ def push(
     """Upload the folder PATH as the dataset NAME.
 
     A competition's folder holds data_loader.py, train/, test/test_data and test/test_label. It is checked before it is accepted.
+    Without -l programs find a folder without a train/ of its own at DATASET_PATH/train/PATH, and its files at DATASET_PATH too.
     """
     if private:  # going on would show everybody what was meant to be hidden
         raise BadUsage("--private: everybody on this platform may train on every dataset.", "Nothing was sent.")
@@ -108,6 +111,8 @@ def push(
     manifest = read_folder(place, folder, CLUTTER)
     if evaluation:
         manifest = with_evaluation(manifest, evaluation, (place.folder, folder))
+    elif not wish["leaderboard"]:
+        manifest = laid_out(manifest, folder.absolute())
     if verbose:
         tell("".join(f"{file.path} {size_text(file.size)}\n" for file in manifest.entries).rstrip())
     if keep_models:
@@ -125,6 +130,15 @@ def push(
         echo_json(dataset)
     else:
         _announce(dataset)
+
+
+def laid_out(manifest: Manifest, folder: Path) -> Manifest:
+    """As NSML laid out what is no competition: below train/, in a folder of its name. The platform shows it at the root, too."""
+    name = Path(os.path.normpath(folder)).name
+    if not name or any(entry.path.startswith("train/") for entry in manifest.entries):
+        return manifest
+    tell(f"Programs find its files at DATASET_PATH, and as in NSML at DATASET_PATH/train/{name}.")
+    return manifest.below(f"train/{name}")
 
 
 def dataset_limits(platform: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nsmlctl.commands.options import Bytes, examples, historic, json_option, verbose_option
+from nsmlctl.commands.options import Bytes, GoCommand, examples, historic, json_option, verbose_option
 from nsmlctl.errors import BadUsage, NotFound, Refused, VersionSkew
 from nsmlctl.fetching import fetch_tree
 from nsmlctl.output import DATASET_COLUMNS, dataset_row, echo, echo_json, echo_table, right_now, size_text
@@ -30,7 +30,7 @@ def told_if_lacking(what: str, instead: str) -> Iterator[None]:
         raise Refused(f"This platform does not {what}.", instead) from error
 
 
-@click.command(epilog=examples("nsmlctl dataset search kin", "nsmlctl dataset search 'kin_*'"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl dataset search kin", "nsmlctl dataset search 'kin_*'"))
 @click.argument("name")
 @json_option
 @pass_workplace
@@ -47,7 +47,7 @@ def search(place: Workplace, name: str, as_json: bool) -> None:
     echo_table(DATASET_COLUMNS, [dataset_row(dataset, now) for dataset in found])
 
 
-@click.command(epilog=examples("nsmlctl dataset fs kin_phase1", "nsmlctl dataset fs -a kin_phase1"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl dataset fs kin_phase1", "nsmlctl dataset fs -a kin_phase1"))
 @click.argument("name")
 @click.option("-a", "--all", "every", is_flag=True, help=f"All files, not only {MOST}.")
 @historic(
@@ -68,7 +68,7 @@ def fs(place: Workplace, name: str, every: bool, as_json: bool) -> None:
         echo(f"… and {len(files) - len(shown)} more; -a lists all")
 
 
-@click.command(epilog=examples("nsmlctl dataset pull kin_phase1 ./mine"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl dataset pull kin_phase1 ./mine"))
 @click.argument("name")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")
@@ -92,10 +92,11 @@ def pull(place: Workplace, name: str, path: Path, force: bool, verbose: bool, as
 
 
 @click.command(
+    cls=GoCommand,
     epilog=examples(
         'nsmlctl dataset change kin_phase1 --description "second round"',
         "nsmlctl dataset change kin_phase1 --keep-models --model-size-limit 300M",
-    )
+    ),
 )
 @click.argument("name")
 @click.option("--description", help="One line about it.")

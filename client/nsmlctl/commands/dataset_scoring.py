@@ -10,7 +10,7 @@ import click
 
 from nsmlctl.api import Api
 from nsmlctl.commands.dataset_files import told_if_lacking
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.errors import BadUsage, Failed
 from nsmlctl.following import Pause, patiently
 from nsmlctl.output import ago, echo, echo_json, plain, right_now, score_text, tell
@@ -21,7 +21,9 @@ POLL = 1.0  # seconds between two looks at what is being scored again
 Json = dict[str, Any]
 
 
-@click.command(epilog=examples("nsmlctl dataset problems kin_phase1", "nsmlctl dataset problems kin_phase1 -n 3 -j"))
+@click.command(
+    cls=GoCommand, epilog=examples("nsmlctl dataset problems kin_phase1", "nsmlctl dataset problems kin_phase1 -n 3 -j")
+)
 @click.argument("name")
 @click.option("-n", "--last", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many at most.")
 @json_option
@@ -54,11 +56,12 @@ def _show_problem(problem: Json) -> None:
 
 
 @click.command(
+    cls=GoCommand,
     epilog=examples(
         "nsmlctl dataset rescore kin_phase1",
         "nsmlctl dataset rescore kin_phase1 12 15",
         "nsmlctl dataset rescore kin_phase1 --all -j > scores.json",
-    )
+    ),
 )
 @click.argument("name")
 @click.argument("submissions", metavar="[SUBMISSION]...", nargs=-1, type=click.IntRange(1))

@@ -9,14 +9,19 @@ from collections.abc import Callable
 
 import click
 
-from nsmlctl.commands.options import examples
+from nsmlctl.commands.options import GoCommand, examples
 from nsmlctl.errors import NsmlctlError
 
 NEEDS = ("nsml_worker", "docker", "pynvml")
 
 
-@click.command(epilog=examples("nsmlctl doctor", "nsmlctl doctor --data /srv/nsml -j"))
-@click.option("--data", default=".", help="The folder in which boxes are to lie.  [default: this one]")
+@click.command(cls=GoCommand, epilog=examples("nsmlctl doctor", "nsmlctl doctor --data /srv/nsml -j"))
+@click.option(
+    "--data",
+    envvar="NSML_WORKER_DATA",
+    default=".",
+    help="The folder in which boxes are to lie.  [default: NSML_WORKER_DATA, else this one]",
+)
 @click.option("-j", "--json", "--json-return", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def command(data: str, as_json: bool) -> None:
     """Say what this machine can enforce when it runs boxes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from nsmlctl.api import Api
-from nsmlctl.commands.options import examples, json_option, verbose_option
+from nsmlctl.commands.options import GoCommand, examples, json_option, verbose_option
 from nsmlctl.errors import NotFound
 from nsmlctl.fetching import Json, Read, fetch_tree
 from nsmlctl.output import echo, echo_json, plain, tell
@@ -17,20 +18,21 @@ from nsmlctl.references import SessionReference
 from nsmlctl.wildcards import as_pattern, has_wildcard
 from nsmlctl.workplace import Workplace, pass_workplace
 
-APP = "/app/"  # where a program lay in NSML, and lies in a box
+APP = "/app"  # where a program lay in NSML, and lies in a box
 TOLD = 5  # files left out that are named
 
 
 @click.command(
+    cls=GoCommand,
     epilog=examples(
         "nsmlctl download session/1",
         "nsmlctl download session/1 ./out",
         "nsmlctl download -s /app/result.csv -s 'plots/*' session/1 ./out",
-    )
+    ),
 )
 @click.argument("session")
 @click.argument("path", type=click.Path(path_type=Path), required=False)
-@click.option("-s", "--source", "wanted", multiple=True, help="Only this file, or those that a wildcard fits.")
+@click.option("-s", "--source", "wanted", multiple=True, help="Only this file or folder, or what a wildcard fits.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")
 @verbose_option
 @json_option
@@ -40,8 +42,8 @@ def command(
 ) -> None:
     """Fetch what a program wrote in /app into the folder PATH, once it has ended.
 
-    Without PATH into a folder named after the session, like kin_phase1-3. With -s single files, also such as were uploaded.
-    Checkpoints are fetched with `nsmlctl model pull`, all uploaded files with `nsmlctl pull`.
+    Without PATH into a folder named after the session, like kin_phase1-3. With -s single files and folders of /app, those that were
+    uploaded too. Checkpoints are fetched with `nsmlctl model pull`, all uploaded files with `nsmlctl pull`.
     """
     api, reference = place.api(), place.session(session)
     found, told = api.products(reference), api.session(reference)
@@ -64,30 +66,33 @@ def command(
 def choose(
     api: Api, reference: SessionReference, files: list[Json], wanted: tuple[str, ...]
 ) -> tuple[list[Json], Read]:
-    """Those files that were asked for, of what the program wrote, else of what was uploaded; and where to read each.
+    """Those that were asked for, of what lay in /app at the end: what was uploaded and what was written; and where to read each.
 
     Raises:
-        NotFound: none is called so; lists those there are.
+        NotFound: none is called so; lists what the program wrote.
     """
     written = {str(entry["path"]): entry for entry in files}
-    uploaded = {str(entry["path"]): entry for entry in api.code(reference)["files"]}
+    lay = {str(entry["path"]): entry for entry in api.code(reference)["files"]} | written
     chosen: dict[str, Json] = {}
     for word in wanted:
-        fitting = _fitting(word, written) or _fitting(word, uploaded)
+        fitting = _fitting(word, lay)
         if not fitting:
             listed = ", ".join(list(written)[:10]) or "nothing yet"
-            raise NotFound(f"There is no file {word} in this session.", f"The program wrote: {plain(listed)}.")
+            raise NotFound(
+                f"There is no file or folder {word} in this session.", f"The program wrote: {plain(listed)}."
+            )
         chosen |= fitting
     own = partial(api.product_file, reference)
     return list(chosen.values()), lambda path: own(path) if path in written else api.code_file(reference, path)
 
 
 def _fitting(word: str, files: dict[str, Json]) -> dict[str, Json]:
-    name = word.removeprefix(APP).removeprefix("./")
-    if not has_wildcard(name):
-        return {name: files[name]} if name in files else {}
-    pattern = as_pattern(name)
-    return {path: entry for path, entry in files.items() if pattern.fullmatch(path)}
+    """The file of that name, all below the folder of that name, or all that a wildcard fits."""
+    name = posixpath.relpath(posixpath.join(APP, word), APP)
+    if has_wildcard(name):
+        pattern = as_pattern(name)
+        return {path: entry for path, entry in files.items() if pattern.fullmatch(path)}
+    return {path: entry for path, entry in files.items() if name in (".", path) or path.startswith(f"{name}/")}
 
 
 def _why_none(session: Json) -> str:

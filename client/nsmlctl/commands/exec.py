@@ -7,7 +7,7 @@ import sys
 import click
 
 from nsmlctl.api import Api
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.errors import BadUsage, Failed, NsmlctlError
 from nsmlctl.output import echo_answer, echo_json, plain_lines, tell
 from nsmlctl.references import SessionReference, parse_session
@@ -17,6 +17,7 @@ LOOSE = {"ignore_unknown_options": True, "allow_interspersed_args": False}  # wh
 
 
 @click.command(
+    cls=GoCommand,
     context_settings=LOOSE,
     epilog=examples(
         "nsmlctl exec session/1 config.lr", "nsmlctl exec session/1 'nsml.save(\"now\")'", "nsmlctl exec session/1"

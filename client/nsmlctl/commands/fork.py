@@ -32,8 +32,8 @@ from nsmlctl.workplace import Workplace, pass_workplace
 def command(place: Workplace, /, session: str, as_json: bool, **wish: Any) -> None:
     """Train on from a checkpoint, in a new session.
 
-    The program that was uploaded with SESSION is started with `--mode train --pause 1 --iteration CHECKPOINT`: nsml.paused loads the
-    checkpoint and returns. The session it comes from stays as it is.
+    The program that was uploaded with SESSION is started with its arguments and `--pause 1 --iteration CHECKPOINT`: nsml.paused loads
+    the checkpoint and returns. The session it comes from stays as it is.
     """
     api, reference = place.api(), place.session(session)
     made = start(api, place, lambda: api.fork_session(reference, wish, key=str(uuid.uuid4())))

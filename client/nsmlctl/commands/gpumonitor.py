@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
-from nsmlctl.output import echo, echo_json, echo_table, size_text
+from nsmlctl.commands.options import GoCommand, examples, json_option
+from nsmlctl.output import echo, echo_json, echo_table, size_text, tell
 from nsmlctl.workplace import Workplace, pass_workplace
 
 COLUMNS = ("Node", "State", "GPUs", "CPUs", "Memory", "Sessions")
@@ -15,7 +15,7 @@ DEVICE_COLUMNS = ("Node", "GPU", "Model", "Memory", "Driver", "State", "Busy", "
 Json = dict[str, Any]
 
 
-@click.command(epilog=examples("nsmlctl gpumonitor", "nsmlctl gpumonitor -n 5"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl gpumonitor", "nsmlctl gpumonitor -n 5"))
 @click.option("-n", "--interval", type=click.IntRange(1), help="Show it again every N seconds, until Ctrl-C.")
 @json_option
 @pass_workplace
@@ -36,9 +36,17 @@ def command(place: Workplace, interval: int | None, as_json: bool) -> None:
 def show(nodes: list[Json]) -> None:
     """The machines, and below them their GPUs."""
     echo_table(COLUMNS, [node_row(node) for node in nodes])
+    tell_problems(nodes)
     if devices := [row for node in nodes for row in device_rows(node)]:
         echo()
         echo_table(DEVICE_COLUMNS, devices)
+
+
+def tell_problems(nodes: list[Json]) -> None:
+    """What the operator should look after."""
+    for node in nodes:
+        if node.get("problem"):
+            tell(f"{node['name']} {node['problem']}")
 
 
 def node_row(node: Json) -> tuple[str, ...]:
@@ -79,6 +87,8 @@ def device_rows(node: Json) -> list[tuple[str, ...]]:
 def _state(node: Json) -> str:
     if not node.get("alive"):
         return "away"
+    if node.get("problem"):
+        return "takes no work"
     return "drained" if node.get("drained") else "alive"
 
 

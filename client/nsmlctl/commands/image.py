@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoGroup, examples, json_option
 from nsmlctl.output import IMAGE_COLUMNS, echo, echo_json, echo_table, image_row
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.group(epilog=examples("nsmlctl image ls"))
+@click.group(cls=GoGroup, epilog=examples("nsmlctl image ls"))
 def command() -> None:
     """Decide what the names of images mean."""
 
@@ -41,7 +41,7 @@ def ls(place: Workplace, as_json: bool) -> None:
 def add(place: Workplace, name: str, target: str, note: str, as_json: bool) -> None:
     """Say what the image NAME is.
 
-    TARGET is runtime:NAME (default, tf1, tf1.5, keras2, torch1 or tf1-on-2), python:/path/to/python, docker:REFERENCE or alias:NAME.
+    TARGET is runtime:NAME (default, tf1, tf1.5, keras2, torch1, torch1.1 or tf1-on-2), python:/path/to/python, docker:REFERENCE or alias:NAME.
     `*` and `?` in NAME fit many names. Needs an admin's login.
     """
     image = place.api().put_image(name, {"target": target, "note": note})

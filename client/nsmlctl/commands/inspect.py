@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.output import echo_json, echo_table
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.command(epilog=examples("nsmlctl inspect session/1", "nsmlctl inspect kin_phase1/3 -j"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl inspect session/1", "nsmlctl inspect kin_phase1/3 -j"))
 @click.argument("session")
 @json_option
 @pass_workplace

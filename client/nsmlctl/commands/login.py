@@ -7,15 +7,16 @@ import sys
 import click
 
 from nsmlctl import __version__
-from nsmlctl.commands.options import examples, historic
+from nsmlctl.commands.options import GoCommand, examples, historic, json_option
 from nsmlctl.config import save_login
 from nsmlctl.errors import NotLoggedIn
-from nsmlctl.output import echo, tell
+from nsmlctl.output import echo, echo_json, tell
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
 @click.command(
-    epilog=examples("nsmlctl login http://host:8080", "echo $TOKEN | nsmlctl login https://nsml.example.org")
+    cls=GoCommand,
+    epilog=examples("nsmlctl login http://host:8080", "echo $TOKEN | nsmlctl login https://nsml.example.org"),
 )
 @click.argument("url", required=False)
 @historic("--username", takes_value=True, sentence="--username: not used; whose login it is, the token says.")
@@ -26,15 +27,19 @@ from nsmlctl.workplace import Workplace, pass_workplace
     "-t", "--team", takes_value=True, sentence="-t: there are no teams here; a team shares the account of one name."
 )
 @historic("-e", "--encoding", takes_value=True, sentence="-e: not needed; everything is UTF-8.")
+@json_option
 @pass_workplace
-def command(place: Workplace, url: str | None) -> None:
+def command(place: Workplace, url: str | None, as_json: bool) -> None:
     """Log in to a platform.
 
+    Without URL, as it was typed in NSML, says where one is logged in already.
     The token is asked for, or read from the standard input: `nsmlctl user add` printed it for whoever looks after the platform.
     On the machine where `nsmlctl up` runs, no login is needed.
     """
     if url is None:
-        stay(place)
+        login = place.login()
+        _conclude(login.server, place.api().me()["user"], as_json)
+        tell("To another platform: nsmlctl login URL")
         return
     server = (url if "://" in url else f"http://{url}").rstrip("/")
     version = str(place.api_of(server, hint="Is the address right, and is the platform running?").platform()["version"])
@@ -43,16 +48,15 @@ def command(place: Workplace, url: str | None) -> None:
     token = _ask_token()
     user = place.api_of(server, token=token).me()["user"]
     path = save_login(place.home, server, token)
-    echo(f"Logged in to {server} as {user}")
+    _conclude(server, user, as_json)
     tell(f"The token is kept in {path}, readable by you alone.")
 
 
-def stay(place: Workplace) -> None:
-    """`login` alone, as it was typed in NSML: says where one is logged in already. Raises NotLoggedIn."""
-    login = place.login()
-    user = place.api().me()["user"]
-    echo(f"Logged in to {login.server} as {user}")
-    tell("To another platform: nsmlctl login URL")
+def _conclude(server: str, user: str, as_json: bool) -> None:
+    if as_json:
+        echo_json({"server": server, "user": user})
+    else:
+        echo(f"Logged in to {server} as {user}")
 
 
 def _ask_token() -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.output import echo, echo_json
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.command(epilog=examples('nsmlctl memo session/1 "larger vocabulary"', 'nsmlctl memo session/1 ""'))
+@click.command(
+    cls=GoCommand, epilog=examples('nsmlctl memo session/1 "larger vocabulary"', 'nsmlctl memo session/1 ""')
+)
 @click.argument("session")
 @click.argument("text")
 @json_option

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from nsmlctl.commands.options import examples, json_option, verbose_option
+from nsmlctl.commands.options import GoGroup, examples, json_option, verbose_option
 from nsmlctl.errors import NotFound
 from nsmlctl.fetching import fetch_tree
 from nsmlctl.output import CHECKPOINT_COLUMNS, checkpoint_row, echo, echo_json, echo_table, right_now
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.group(epilog=examples("nsmlctl model ls session/1", "nsmlctl model pull session/1 best ./best"))
+@click.group(cls=GoGroup, epilog=examples("nsmlctl model ls session/1", "nsmlctl model pull session/1 best ./best"))
 def command() -> None:
     """Look at checkpoints."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.gpumonitor import COLUMNS, node_row, version_text
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.gpumonitor import COLUMNS, node_row, tell_problems, version_text
+from nsmlctl.commands.options import GoGroup, examples, json_option
 from nsmlctl.output import echo, echo_json, echo_table, tell
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.group(epilog=examples("nsmlctl node add", "nsmlctl node ls", "nsmlctl node drain rack1"))
+@click.group(cls=GoGroup, epilog=examples("nsmlctl node add", "nsmlctl node ls", "nsmlctl node drain rack1"))
 def command() -> None:
     """Add machines and take them away."""
 
@@ -44,6 +44,7 @@ def ls(place: Workplace, as_json: bool) -> None:
         echo_json({"nodes": nodes})
     else:
         echo_table((*COLUMNS, "Version"), [(*node_row(node), version_text(node)) for node in nodes])
+        tell_problems(nodes)
 
 
 @command.command(epilog=examples("nsmlctl node drain rack1", "nsmlctl node drain rack1 --undo"))

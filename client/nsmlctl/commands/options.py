@@ -70,6 +70,12 @@ class GoCommand(click.Command):
         return super().parse_args(ctx, split_equals(args, valued))
 
 
+class GoGroup(GoCommand, click.Group):
+    """The same for a group and for its commands."""
+
+    command_class = GoCommand
+
+
 def split_equals(words: Iterable[str], valued: set[str]) -> list[str]:
     """`-d=kin` as two words. What follows an option that takes a value is that value, whatever it looks like."""
     split: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nsmlctl.api import Api
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.errors import NotFound, NsmlctlError
 from nsmlctl.output import echo_json, plain, tell
 from nsmlctl.references import SessionReference, parse_session
@@ -20,7 +20,9 @@ AGAIN = 2.0  # seconds between two looks
 Json = dict[str, Any]
 
 
-@click.command(epilog=examples("nsmlctl plot session/1", "nsmlctl plot -f session/1 train/loss 'test/*'"))
+@click.command(
+    cls=GoCommand, epilog=examples("nsmlctl plot session/1", "nsmlctl plot -f session/1 train/loss 'test/*'")
+)
 @click.argument("session")
 @click.argument("metrics", nargs=-1, metavar="[METRIC]...")
 @click.option("-f", "--follow", is_flag=True, help="Draw again as values come, until the session is over.")

@@ -20,6 +20,7 @@ from nsmlctl.output import (
     use_text,
     waiting_text,
 )
+from nsmlctl.submissions import how_to_cancel, open_of, title
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
@@ -35,7 +36,7 @@ from nsmlctl.workplace import Workplace, pass_workplace
 def command(place: Workplace, /, every: bool, names_only: bool, verbose: bool, as_json: bool, **filters: Any) -> None:
     """List sessions.
 
-    Newest first; those that wait say why below the table.
+    Newest first. Below the table: why some wait, and submits that go on.
     """
     sessions = place.api().sessions(every=every, **filters)
     if as_json:
@@ -53,6 +54,9 @@ def command(place: Workplace, /, every: bool, names_only: bool, verbose: bool, a
         elif verbose:
             for line in _more_of(session):
                 tell(f"{session['name']}: {line}")
+        for submission in open_of(session):
+            told = f"{title(submission)} of checkpoint {plain(str(submission['checkpoint']))} is {submission['state']}"
+            tell(f"{session['name']}: {told}; to end it: {how_to_cancel(session['name'])}")
 
 
 def _more_of(session: dict[str, Any]) -> Iterator[str]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from nsmlctl.commands.options import examples, json_option, verbose_option
+from nsmlctl.commands.options import GoCommand, examples, json_option, verbose_option
 from nsmlctl.fetching import fetch_tree
 from nsmlctl.output import echo, echo_json
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.command(epilog=examples("nsmlctl pull session/1 ./old", "nsmlctl pull -f kin_phase1/3 ."))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl pull session/1 ./old", "nsmlctl pull -f kin_phase1/3 ."))
 @click.argument("session")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")

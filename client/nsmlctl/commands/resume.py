@@ -6,12 +6,12 @@ import uuid
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.commands.starting import conclude_start, start
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.command(epilog=examples("nsmlctl resume session/1", "nsmlctl resume kin_phase1/3 -j"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl resume session/1", "nsmlctl resume kin_phase1/3 -j"))
 @click.argument("session")
 @json_option
 @pass_workplace

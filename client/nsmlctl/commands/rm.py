@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from nsmlctl.api import Api
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.errors import NotFound, Refused
 from nsmlctl.output import echo, echo_json, tell
 from nsmlctl.references import SessionReference, parse_session
+from nsmlctl.submissions import cancel_open
 from nsmlctl.wildcards import choose_sessions
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -16,10 +17,11 @@ STOP_DELAYS = (0.1, 0.2, 0.5, *(1.0,) * 40)  # seconds; a program has half a min
 
 
 @click.command(
-    epilog=examples("nsmlctl rm session/1", "nsmlctl rm -f kin_phase1/3 kin_phase1/4", "nsmlctl rm 'kin_phase1/1?'")
+    cls=GoCommand,
+    epilog=examples("nsmlctl rm session/1", "nsmlctl rm -f kin_phase1/3 kin_phase1/4", "nsmlctl rm 'kin_phase1/1?'"),
 )
 @click.argument("sessions", nargs=-1, required=True, metavar="SESSION...")
-@click.option("-f", "--force", is_flag=True, help="Stop it first when it still goes on.")
+@click.option("-f", "--force", is_flag=True, help="First end it and its submits when they still go on.")
 @click.option("-s", "--skip", is_flag=True, help="Go on with the others when one cannot be removed.")
 @json_option
 @pass_workplace
@@ -47,6 +49,8 @@ def command(place: Workplace, sessions: tuple[str, ...], force: bool, skip: bool
 def _remove(api: Api, place: Workplace, reference: SessionReference, force: bool) -> str:
     session = api.session(reference)
     full = parse_session(str(session["name"]))
+    if force:
+        cancel_open(api, session)
     if force and not session["final"]:
         _stop(place, full)
     api.remove_session(full)

@@ -29,6 +29,15 @@ def _show_ignored(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
+def _only_one(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> str | None:
+    if len(names) > 1:
+        raise BadUsage(
+            f"A session runs beside one dataset, not beside {' and '.join(names)}.",
+            "Push what belongs together as one dataset: each part a folder of it.",
+        )
+    return names[0] if names else None
+
+
 @click.command(
     cls=GoCommand,
     epilog=examples(
@@ -38,7 +47,10 @@ def _show_ignored(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     ),
 )
 @click.argument("script", required=False)
-@click.option("-d", "--dataset", help="The dataset to run beside; without it the session has none.")
+@click.option(
+    "-d", "--dataset", multiple=True, callback=_only_one,
+    help="The dataset to run beside; without it the session has none.",
+)  # fmt: skip
 @click.option("-e", "--entry", help="The program to start, the same as SCRIPT.  [default: main.py]")
 @click.option("-a", "--args", default="", type=ProgramArguments(), help="Arguments for the program, as one text.")
 @click.option("-m", "--memo", default="", help="A description.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nsmlctl.commands.exec import LOOSE
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.errors import BadUsage, Failed
 from nsmlctl.output import echo_answer, echo_json, plain_lines
 from nsmlctl.workplace import Workplace, pass_workplace
@@ -14,7 +14,9 @@ SHELL = ("/bin/sh", "-c")
 
 
 @click.command(
-    context_settings=LOOSE, epilog=examples("nsmlctl sh session/1 'ls -l /app'", "nsmlctl sh session/1 nvidia-smi")
+    cls=GoCommand,
+    context_settings=LOOSE,
+    epilog=examples("nsmlctl sh session/1 'ls -l /app'", "nsmlctl sh session/1 nvidia-smi"),
 )
 @json_option
 @click.argument("session")

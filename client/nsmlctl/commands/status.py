@@ -8,14 +8,14 @@ import click
 
 from nsmlctl import __version__
 from nsmlctl.commands.gpumonitor import device_rows, node_row
-from nsmlctl.commands.options import examples, json_option, verbose_option
+from nsmlctl.commands.options import GoCommand, examples, json_option, verbose_option
 from nsmlctl.output import echo, echo_json, waiting_text
 from nsmlctl.workplace import Workplace, pass_workplace
 
 Json = dict[str, Any]
 
 
-@click.command(epilog=examples("nsmlctl status", "nsmlctl status -j"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl status", "nsmlctl status -j"))
 @verbose_option
 @json_option
 @pass_workplace

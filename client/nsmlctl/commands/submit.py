@@ -11,11 +11,12 @@ import click
 
 from nsmlctl.api import LONG_POLL, Api
 from nsmlctl.commands.options import GoCommand, examples, json_option, silent
-from nsmlctl.errors import CutOff, Failed, Refused, VersionSkew
+from nsmlctl.errors import CutOff, Failed, NotFound, Refused, VersionSkew
 from nsmlctl.following import Pause, RehearsalLog, follow_submission
 from nsmlctl.interrupts import held_interrupt
 from nsmlctl.output import echo, echo_json, score_text, tell, waiting_text
 from nsmlctl.references import SessionReference
+from nsmlctl.submissions import cancel_open, how_to_cancel, title
 from nsmlctl.workplace import Workplace, pass_workplace
 
 Json = dict[str, Any]
@@ -27,25 +28,35 @@ LOG_POLL = 1  # seconds between two looks at a rehearsal's log
 
 @click.command(
     cls=GoCommand,
-    epilog=examples("nsmlctl submit session/1", "nsmlctl submit kin_phase1/3 best", "nsmlctl submit 3 -j > score.json"),
+    epilog=examples(
+        "nsmlctl submit session/1", "nsmlctl submit kin_phase1/3 best", "nsmlctl submit --cancel session/1"
+    ),
 )
 @click.argument("session")
 @click.argument("checkpoint", required=False)
 @click.option("-t", "--test", "rehearse", is_flag=True, help="Only rehearse, on the dataset's public sample.")
+@click.option(
+    "--cancel", is_flag=True, help="End the session's submits and rehearsals that go on, or those of CHECKPOINT."
+)
 @click.option("--no-wait", is_flag=True, help="Leave once the platform has accepted it.")
 @click.option("-e", "--entry", help="Another program of the same upload, for this submit.")
 @click.option("-b", "--batch", type=click.IntRange(1), help="Rows that each call of infer is given.  [default: 2,500]")
 @silent("-v", "--verbose")
 @json_option
 @pass_workplace
-def command(place: Workplace, /, session: str, rehearse: bool, no_wait: bool, as_json: bool, **asked: Any) -> None:
+def command(
+    place: Workplace, /, session: str, rehearse: bool, cancel: bool, no_wait: bool, as_json: bool, **asked: Any
+) -> None:
     """Score a checkpoint on the hidden test.
 
     Without CHECKPOINT the best one by the board's metric is taken if the program reported it, else the newest. The platform runs the
     program that was uploaded with the session, not what is in this folder now. Ctrl-C leaves; the submit goes on. With -t it runs on
-    the dataset's public sample instead: its log and its score are shown, and nothing counts.
+    the dataset's public sample instead: its log and its score are shown, and nothing counts. With --cancel what goes on is ended.
     """
     api, reference = place.api(), place.session(session)
+    if cancel:
+        _cancel(api, reference, asked["checkpoint"], as_json)
+        return
     hand_in: HandIn = _rehearsal(api) if rehearse else api.submit
     wish = {"checkpoint": asked["checkpoint"]} | {name: asked[name] for name in ("entry", "batch") if asked[name]}
     show = _show_log if rehearse and not as_json else None
@@ -58,6 +69,20 @@ def command(place: Workplace, /, session: str, rehearse: bool, no_wait: bool, as
         echo(f"Accepted; to look again: {_where(submission)}")
     if submission["final"]:
         _conclude(submission, as_json, rehearse)
+
+
+def _cancel(api: Api, reference: SessionReference, checkpoint: str | None, as_json: bool) -> None:
+    """Raises NotFound when nothing goes on."""
+    session = api.session(reference)
+    cancelled = cancel_open(api, session, checkpoint)
+    if as_json:
+        echo_json({"submissions": cancelled})
+        return
+    if not cancelled:
+        of = "" if checkpoint is None else f" of checkpoint {checkpoint}"
+        raise NotFound(f"No submit{of} of {session['name']} goes on.", "`nsmlctl ps` shows those that do.")
+    for submission in cancelled:
+        echo(f"{title(submission)} of checkpoint {submission['checkpoint']}: {submission['state']}")
 
 
 def _rehearsal(api: Api) -> HandIn:
@@ -91,8 +116,7 @@ def _submit(api: Api, hand_in: Callable[[], Json], pause: Pause | None, show: Sh
     try:
         with held_interrupt():
             submission = hand_in()
-        what = "Rehearsal" if submission.get("rehearsal") else "Submit"
-        tell(f"{what} {submission['id']}: {submission['session']}, checkpoint {submission['checkpoint']}")
+        tell(f"{title(submission)}: {submission['session']}, checkpoint {submission['checkpoint']}")
         return _follow(api, submission, pause, show) if pause else submission
     except CutOff as error:
         if submission is None:
@@ -100,7 +124,8 @@ def _submit(api: Api, hand_in: Callable[[], Json], pause: Pause | None, show: Sh
         raise
     except KeyboardInterrupt:
         if submission is not None:
-            tell(f"\nSubmit {submission['id']} goes on. To look again: {_where(submission)}")
+            where, session = _where(submission), submission["session"]
+            tell(f"\n{title(submission)} goes on. To look again: {where}; to end it: {how_to_cancel(session)}")
         raise
 
 
@@ -135,8 +160,7 @@ def _conclude(submission: Json, as_json: bool, rehearse: bool) -> None:
     """Score and rank. Raises Failed for a submit without a score; a sample may have no labels, so a rehearsal needs none."""
     without = submission.get("score") is None
     if without and not (rehearse and submission["state"] == SCORED):
-        what = "Rehearsal" if rehearse else "Submit"
-        raise Failed(f"{what} {submission['id']} has no score: {submission.get('message') or submission.get('reason')}")
+        raise Failed(f"{title(submission)} has no score: {submission.get('message') or submission.get('reason')}")
     if as_json:
         return
     echo(str(submission["message"]) if without else f"Score: {score_text(submission['score'])}")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from nsmlctl.commands.options import examples
+from nsmlctl.commands.options import GoCommand, examples
 from nsmlctl.errors import NsmlctlError
 
 # The server, and what only `pip install 'nsmlctl[all]'` brings.
 NEEDS = ("nsml_server", "nsml_worker", "fastapi", "uvicorn", "celery", "sqlalchemy")
 
 
-@click.command(epilog=examples("nsmlctl up", "nsmlctl up --data /srv/nsml --port 80 --host 0.0.0.0"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl up", "nsmlctl up --data /srv/nsml --port 80 --host 0.0.0.0"))
 @click.option("--data", default="nsml-data", help="Everything lies in this folder.  [default: ./nsml-data]")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 is all of them."

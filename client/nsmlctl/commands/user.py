@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoGroup, examples, json_option
 from nsmlctl.output import echo, echo_json, tell
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.group(epilog=examples("nsmlctl user add mina"))
+@click.group(cls=GoGroup, epilog=examples("nsmlctl user add mina"))
 def command() -> None:
     """Look after accounts."""
 

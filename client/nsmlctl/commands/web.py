@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from nsmlctl.commands.options import examples, json_option
+from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.output import echo, echo_json, tell
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
-@click.command(epilog=examples("nsmlctl web", "nsmlctl web --open"))
+@click.command(cls=GoCommand, epilog=examples("nsmlctl web", "nsmlctl web --open"))
 @click.option("--open", "open_it", is_flag=True, help="Open it in the browser of this machine.")
 @json_option
 @pass_workplace

@@ -8,15 +8,16 @@ import sys
 
 import click
 
-from nsmlctl.commands.options import examples
+from nsmlctl.commands.options import GoCommand, examples
 from nsmlctl.errors import NsmlctlError
 
 
 @click.command(
+    cls=GoCommand,
     epilog=examples(
         "nsmlctl worker --server http://platform:8080 --join nsml_…",
         "nsmlctl worker --data /srv/nsml-worker      (later: the folder knows its platform)",
-    )
+    ),
 )
 @click.option("--server", help="Address of the platform; needed the first time.")
 @click.option("--join", help="A join token, from `nsmlctl node add` on the platform; needed the first time.")

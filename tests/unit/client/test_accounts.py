@@ -72,7 +72,7 @@ class TestLogin:
         nsmlctl("login", "http://nsml.test")
         assert nsmlctl("logout").out == "Logged out\n"
         assert not (place.home / "login.json").exists()
-        assert nsmlctl("logout").code == 0
+        assert json.loads(nsmlctl("logout", "-j").out) == {"logged_out": False}
 
 
 class TestStatus:

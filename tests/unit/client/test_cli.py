@@ -12,6 +12,7 @@ import nsml
 import nsmlctl as package
 from nsmlctl.cli import COMMANDS, LazyGroup
 from nsmlctl.cli import nsmlctl as group
+from nsmlctl.commands.options import GoCommand
 from nsmlctl.errors import ServerAway
 from nsmlctl.workplace import Workplace
 
@@ -124,8 +125,8 @@ def test_the_group_lists_commands_in_the_order_people_meet_them() -> None:
     assert group.list_commands(click.Context(group))[:3] == ["run", "ps", "logs"]
 
 
-# These print bytes, take the process over, or say one sentence: JSON would tell a script nothing.
-WITHOUT_JSON = {"logs", "up", "worker", "login", "logout", "automl"}
+# Two become another program, and automl takes every word only to refuse.
+WITHOUT_JSON = {"up", "worker", "automl"}
 
 
 @pytest.mark.parametrize(("name", "command"), every_command())
@@ -134,6 +135,11 @@ def test_every_command_that_answers_does_so_in_json_too(name: str, command: clic
         return
     options = {option for param in command.params for option in param.opts}
     assert {"-j", "--json", "--json-return"} <= options
+
+
+@pytest.mark.parametrize(("name", "command"), every_command())
+def test_every_command_takes_short_options_as_go_reads_them(name: str, command: click.Command) -> None:
+    assert isinstance(command, GoCommand)
 
 
 def test_every_command_of_nsml_is_here() -> None:

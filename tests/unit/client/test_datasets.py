@@ -43,13 +43,13 @@ def test_accuracy_is_the_metric_unless_said(nsmlctl: Run, platform: Any) -> None
     )
 
 
-@pytest.mark.parametrize("typed", ["judge.py", "evaluation.py"])
+@pytest.mark.parametrize("typed", [["-e", "judge.py"], ["-e=judge.py"], ["-e", "evaluation.py"]])
 def test_an_own_evaluation_becomes_evaluation_py_and_the_metric_custom(
-    nsmlctl: Run, platform: Any, folder: Path, typed: str
+    nsmlctl: Run, platform: Any, folder: Path, typed: list[str]
 ) -> None:
-    place = folder if typed == "judge.py" else folder / "data"
-    (place / typed).write_text("print(1)")
-    nsmlctl("dataset", "push", "kin", "data", "-e", typed)
+    place = folder / "data" if "evaluation.py" in typed else folder
+    (place / typed[-1].removeprefix("-e=")).write_text("print(1)")
+    nsmlctl("dataset", "push", "kin", "data", *typed)
     hashes = {file["path"]: file["hash"] for file in pushed(platform)["tree"]["files"]}
     assert hashes["evaluation.py"] == blake3(b"print(1)").hexdigest()
     assert pushed(platform)["metric"] == "custom"
@@ -83,11 +83,31 @@ def test_ctrl_c_in_the_upload_changes_nothing_and_says_so(nsmlctl: Run, platform
     assert not platform.called("PUT", "/datasets/kin")
 
 
+@pytest.mark.parametrize("path", ["data", "./data/", "data/../data", "link"])
+def test_what_is_no_competition_lies_below_train_as_in_nsml(
+    nsmlctl: Run, platform: Any, folder: Path, path: str
+) -> None:
+    (folder / "link").symlink_to("data")
+    outcome = nsmlctl("dataset", "push", "kin", path)
+    name = "link" if path == "link" else "data"
+    expected = [f"train/{name}/data_loader.py", f"train/{name}/test/test_label"]
+    assert [file["path"] for file in pushed(platform)["tree"]["files"]] == expected
+    assert f"DATASET_PATH/train/{name}" in outcome.err
+
+
+def test_a_train_folder_of_its_own_stays_where_it_is(nsmlctl: Run, platform: Any, folder: Path) -> None:
+    (folder / "data" / "train").mkdir()
+    (folder / "data" / "train" / "data.txt").write_text("x")
+    assert "DATASET_PATH" not in nsmlctl("dataset", "push", "kin", "data").err
+    paths = [file["path"] for file in pushed(platform)["tree"]["files"]]
+    assert paths == ["data_loader.py", "test/test_label", "train/data.txt"]
+
+
 def test_data_in_a_folder_that_programs_leave_out_is_pushed(nsmlctl: Run, platform: Any, folder: Path) -> None:
     (folder / "data" / "venv").mkdir()
     (folder / "data" / "venv" / "x").write_text("x")
     nsmlctl("dataset", "push", "kin", "data")
-    assert "venv/x" in [file["path"] for file in pushed(platform)["tree"]["files"]]
+    assert "train/data/venv/x" in [file["path"] for file in pushed(platform)["tree"]["files"]]
 
 
 def test_ls_has_nsml_s_columns(nsmlctl: Run, platform: Any) -> None:

@@ -55,17 +55,22 @@ def test_without_a_path_the_folder_is_named_after_the_session(nsmlctl: Run, fold
         (["-s", "/app/result.csv"], ["result.csv"]),
         (["-s", "result.csv", "-s", "plots/*"], sorted(WRITTEN)),
         (["-s", "/app/lib/net.py"], ["lib/net.py"]),
+        (["-s", "/app/plots"], ["plots/accuracy.png", "plots/loss.png"]),
+        (["-s", "./plots/"], ["plots/accuracy.png", "plots/loss.png"]),
+        (["-s", "/app"], sorted([*WRITTEN, "lib/net.py"])),
+        (["-s", "/app/"], sorted([*WRITTEN, "lib/net.py"])),
     ],
 )
-def test_single_files_are_named_as_in_the_box(
+def test_files_and_folders_are_named_as_in_the_box(
     nsmlctl: Run, folder: Path, words: list[str], expected: list[str]
 ) -> None:
     assert nsmlctl("download", *words, "kim/kin/1", "out").code == 0
     assert names(folder / "out") == expected
 
 
-def test_a_file_that_is_not_there_is_exit_code_4_and_those_that_are_get_named(nsmlctl: Run) -> None:
-    outcome = nsmlctl("download", "-s", "/app/none.csv", "kim/kin/1", "out")
+@pytest.mark.parametrize("name", ["/app/none.csv", "/app/plot", "result.csv/none", "/etc", ".."])
+def test_what_is_not_there_is_exit_code_4_and_files_that_are_get_named(nsmlctl: Run, name: str) -> None:
+    outcome = nsmlctl("download", "-s", name, "kim/kin/1", "out")
     assert outcome.code == 4
     assert "result.csv" in outcome.err
 

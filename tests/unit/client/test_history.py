@@ -149,6 +149,9 @@ class TestLogin:
     def test_login_alone_says_where_one_is(self, nsmlctl: Run) -> None:
         assert nsmlctl("login").out == "Logged in to http://nsml.test as kim\n"
 
+    def test_json_says_it_to_scripts(self, nsmlctl: Run) -> None:
+        assert json.loads(nsmlctl("login", "-j").out) == {"server": "http://nsml.test", "user": "kim"}
+
     def test_a_password_is_never_sent(self, nsmlctl: Run, platform: Any) -> None:
         outcome = nsmlctl("login", "--username", "kim", "--password", "hunter2", "-t", "team_1", "-e", "CP949")
         assert outcome.code == 0

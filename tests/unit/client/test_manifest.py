@@ -50,6 +50,13 @@ def test_nsmlignore_speaks_the_language_of_gitignore(folder: Path) -> None:
     assert paths_of(folder) == [".nsmlignore", "data/keep.txt", "main.py", "sub/notes.txt"]
 
 
+def test_the_mark_that_editors_of_windows_begin_with_is_no_part_of_the_first_pattern(folder: Path) -> None:
+    write(folder, "data/big.bin")
+    (folder / ".nsmlignore").write_bytes(b"\xef\xbb\xbfdata/\r\n*.tmp\r\n")
+    write(folder, "left.tmp")
+    assert paths_of(folder) == [".nsmlignore"]
+
+
 def test_nsmlignore_can_take_a_default_back(folder: Path) -> None:
     write(folder, ".env", "A=1")
     write(folder, ".nsmlignore", "!.env")

@@ -41,6 +41,14 @@ def test_the_machines_are_listed(nsmlctl: Run, platform: Any) -> None:
     assert "rack1  alive        3 of 8 used" in nsmlctl("node", "ls").out
 
 
+def test_a_machine_that_takes_no_work_is_named_with_what_to_look_for(nsmlctl: Run, platform: Any) -> None:
+    problem = "does not take its work: can it reach the broker?"
+    platform.on("GET", "/nodes", {"nodes": [{"name": "rack1", "alive": True, "problem": problem}]})
+    outcome = nsmlctl("node", "ls")
+    assert "rack1  takes no work" in outcome.out
+    assert outcome.err == f"rack1 {problem}\n"
+
+
 def test_a_worker_of_another_version_than_the_server_is_marked(nsmlctl: Run, platform: Any) -> None:
     same, old = {"name": "rack1", "version": "2.0.0", "skew": None}, {"name": "rack2", "version": "", "skew": "older"}
     platform.on("GET", "/nodes", {"nodes": [same, old, {"name": "rack3", "version": "2.1.0", "skew": "newer"}]})

@@ -29,4 +29,5 @@ def test_times_are_told_as_nsml_told_them(seconds: int, text: str) -> None:
 def test_a_summary_is_sorted_and_rounded_in_ps_and_whole_in_model_ls() -> None:
     summary = {"test/loss": 22.86812345, "step": 3, "lr": 0.002, "epoch": 2, "n": 1e9}
     assert short_summary(summary) == "epoch=2, lr=0.002, n=1000000000.0, test/loss=22.868"
+    assert short_summary({"loss": 12345.6789, "steps": 999999.9}) == "loss=12345.679, steps=999999.9"
     assert full_summary(summary) == "test/loss=22.86812345, step=3, lr=0.002, epoch=2, n=1000000000.0"

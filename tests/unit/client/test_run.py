@@ -180,6 +180,18 @@ def test_an_unknown_dataset_is_exit_code_4_before_anything_is_sent(nsmlctl: Run,
     assert [call.path for call in platform.calls] == ["/datasets/kni"]
 
 
+def test_a_second_dataset_is_refused(nsmlctl: Run, platform: Any) -> None:
+    outcome = nsmlctl("run", "-d", "kin", "--dataset", "movie")
+    assert outcome.code == 2
+    assert "beside one dataset, not beside kin and movie" in outcome.err
+    assert platform.calls == []
+
+
+def test_a_machine_can_be_named(nsmlctl: Run, platform: Any) -> None:
+    assert nsmlctl("run", "--node", "rack1").code == 0
+    assert platform.called("POST", "/sessions")[0].content["node"] == "rack1"
+
+
 def test_a_session_that_neither_starts_nor_waits_is_told_after_some_seconds(
     nsmlctl: Run, platform: Any, session: Any
 ) -> None:

@@ -98,6 +98,17 @@ class TestLogs:
         assert main(["logs", "kim/kin/1"], place) == 0
         assert capsysbinary.readouterr().out == b"\xff\x00 loss\r 0.1\n"
 
+    def test_json_holds_the_whole_log(self, nsmlctl: Run, platform: Any, session: Any) -> None:
+        platform.on("GET", "/sessions/kim/kin/1", session(state="failed", status="Failed", final=True, message="No."))
+        platform.on("GET", LOG, b"\xff one\n")
+        plain, followed = nsmlctl("logs", "-j", "kim/kin/1"), nsmlctl("logs", "-j", "-f", "kim/kin/1")
+        assert json.loads(plain.out) == json.loads(followed.out) == {"log": "\ufffd one\n"}
+        assert (plain.code, followed.code) == (0, 1)
+
+    def test_a_session_that_is_not_there_has_no_json(self, nsmlctl: Run, platform: Any, refuse: Any) -> None:
+        platform.on("GET", LOG, refuse(404, "no_such_session", "There is no session kim/kin/1."))
+        assert nsmlctl("logs", "-j", "kim/kin/1").out == ""
+
     def test_following_ends_with_the_session(self, nsmlctl: Run, platform: Any, session: Any) -> None:
         ended = session(state="exited", status="Exited", final=True)
         platform.on("GET", "/sessions/kim/kin/1", ended)

@@ -95,6 +95,7 @@ def test_ctrl_c_leaves_the_submit_going_and_tells_how_to_look_again(nsmlctl: Run
     assert outcome.code == 130
     assert "Submit 7 goes on" in outcome.err
     assert "nsmlctl dataset board kin --mine" in outcome.err
+    assert "to end it: nsmlctl submit --cancel kim/kin/1" in outcome.err
 
 
 def test_ctrl_c_while_it_is_handed_in_still_tells_which_it_is(nsmlctl: Run, platform: Any, submission: Any) -> None:
@@ -119,3 +120,60 @@ def test_no_such_checkpoint_is_exit_code_4(nsmlctl: Run, platform: Any, refuse: 
     outcome = nsmlctl("submit", "kim/kin/1", "9")
     assert outcome.code == 4
     assert "It has: 1." in outcome.err
+
+
+class TestCancel:
+    OPEN = ({"id": 7, "kind": "submit", "checkpoint": "3", "state": "predicting"},)
+    BOTH = (*OPEN, {"id": 6, "kind": "rehearse", "checkpoint": "best", "state": "queued"})
+
+    @pytest.fixture(autouse=True)
+    def two_that_go_on(self, platform: Any, session: Any, submission: Any) -> None:
+        ended = session(final=True, state="exited", open_submissions=self.BOTH)
+        platform.on("GET", "/sessions/kim/kin/1", ended)
+        platform.on("GET", "/sessions", {"sessions": [ended]})
+        platform.on("POST", "/sessions/kim/kin/1/stop", ended)
+        platform.on("DELETE", "/sessions/kim/kin/1", {})
+        platform.on("POST", "/submissions/7/cancel", submission(state="cancelled", final=True))
+        rehearsal = submission(id=6, rehearsal=True, checkpoint="best", state="cancelled", final=True)
+        platform.on("POST", "/submissions/6/cancel", rehearsal)
+
+    def cancelled(self, platform: Any) -> list[str]:
+        return [call.path for call in platform.calls if call.path.endswith("/cancel")]
+
+    def test_ps_shows_what_goes_on_and_how_to_end_it(self, nsmlctl: Run) -> None:
+        assert nsmlctl("ps").err.splitlines() == [
+            "kim/kin/1: Submit 7 of checkpoint 3 is predicting; to end it: nsmlctl submit --cancel kim/kin/1",
+            "kim/kin/1: Rehearsal 6 of checkpoint best is queued; to end it: nsmlctl submit --cancel kim/kin/1",
+        ]
+
+    def test_all_of_a_session_are_ended(self, nsmlctl: Run, platform: Any) -> None:
+        outcome = nsmlctl("submit", "--cancel", "kim/kin/1")
+        assert outcome.code == 0
+        assert outcome.out.splitlines() == [
+            "Submit 7 of checkpoint 3: cancelled",
+            "Rehearsal 6 of checkpoint best: cancelled",
+        ]
+        assert not platform.called("POST", HAND_IN)
+
+    def test_or_those_of_one_checkpoint(self, nsmlctl: Run, platform: Any) -> None:
+        told = json.loads(nsmlctl("submit", "--cancel", "-j", "kim/kin/1", "best").out)
+        assert [each["id"] for each in told["submissions"]] == [6]
+        assert self.cancelled(platform) == ["/submissions/6/cancel"]
+
+    def test_where_nothing_goes_on_it_is_exit_code_4(self, nsmlctl: Run, platform: Any) -> None:
+        outcome = nsmlctl("submit", "--cancel", "kim/kin/1", "9")
+        assert outcome.code == 4
+        assert "No submit of checkpoint 9 of kim/kin/1 goes on." in outcome.err
+        assert not self.cancelled(platform)
+
+    def test_rm_ends_them_only_by_force(self, nsmlctl: Run, platform: Any) -> None:
+        nsmlctl("rm", "kim/kin/1")
+        assert not self.cancelled(platform)
+        assert nsmlctl("rm", "-f", "kim/kin/1").code == 0
+        paths = [call.path for call in platform.calls]
+        assert paths[-3:] == ["/submissions/7/cancel", "/submissions/6/cancel", "/sessions/kim/kin/1"]
+
+    def test_stop_leaves_them_and_says_how_to_end_them(self, nsmlctl: Run, platform: Any) -> None:
+        outcome = nsmlctl("stop", "kim/kin/1")
+        assert "Submit 7 of it goes on; to end it: nsmlctl submit --cancel kim/kin/1" in outcome.err
+        assert not self.cancelled(platform)

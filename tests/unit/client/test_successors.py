@@ -83,10 +83,12 @@ def test_ctrl_c_while_a_fork_is_made_still_tells_its_name(nsmlctl: Run, platform
 
 
 def test_ps_tells_where_a_fork_began(nsmlctl: Run, platform: Any, session: Any) -> None:
-    platform.on("GET", "/sessions", {"sessions": [session("kim/kin/2", type="normal/fork", origin="kim/kin/1")]})
-    line = nsmlctl("ps").out.splitlines()[2]
-    assert "from kim/kin/1" in line
-    assert line.endswith("normal/fork")
+    fork = session("kim/kin/2", type="normal/fork", origin="kim/kin/1")
+    platform.on("GET", "/sessions", {"sessions": [fork, {**fork, "memo": "smaller steps"}]})
+    bare, described = nsmlctl("ps").out.splitlines()[2:]
+    assert "  from kim/kin/1  " in bare
+    assert "  smaller steps, from kim/kin/1  " in described
+    assert bare.endswith("normal/fork")
 
 
 def test_what_the_platform_notes_on_the_image_is_told(nsmlctl: Run, platform: Any, session: Any) -> None:

@@ -185,21 +185,6 @@ nsml.load(1)
     assert list_files(box.list_checkpoints()["1"]) == files
 
 
-def test_an_error_about_another_path_is_not_tried_again(box: Any) -> None:
-    done = box.run(
-        """
-        import nsml
-        def save(path):
-            print('asked')
-            open('/nowhere/vocabulary')
-        nsml.save(1, save_fn=save)
-        """,
-        fails=True,
-    )
-    assert done.stdout == "asked\n"
-    assert "'/nowhere/vocabulary'" in done.stderr
-
-
 def test_of_two_failed_ways_to_load_the_telling_error_is_raised(box: Any) -> None:
     done = box.run(
         """

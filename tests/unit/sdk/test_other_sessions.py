@@ -23,11 +23,7 @@ MISSING = "No model: bob/kin/3/nsml_model/best"
 def worker(box: Any, answer: Callable[[dict[str, Any]], bytes]) -> Iterator[list[dict[str, Any]]]:
     """A worker that listens in the box, and the questions it was asked."""
     asked: list[dict[str, Any]] = []
-    home = os.open(box.home, os.O_RDONLY)
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(f"/proc/self/fd/{home}/questions.sock")
-    os.close(home)
-    server.listen()
+    server = listen(box)
 
     def serve() -> None:
         while True:
@@ -47,6 +43,17 @@ def worker(box: Any, answer: Callable[[dict[str, Any]], bytes]) -> Iterator[list
         server.shutdown(socket.SHUT_RDWR)
         server.close()
         thread.join()
+
+
+def listen(box: Any) -> socket.socket:
+    """In the place of whoever listened before, as the worker does."""
+    home = os.open(box.home, os.O_RDONLY)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(f"/proc/self/fd/{home}/coming")
+    server.listen()
+    os.rename("coming", "questions.sock", src_dir_fd=home, dst_dir_fd=home)
+    os.close(home)
+    return server
 
 
 def lay_out(box: Any, text: str) -> bytes:
@@ -102,6 +109,29 @@ def test_whatever_else_the_answer_is_a_missing_model_is_the_key_error_of_nsml(bo
     program = LOAD + "try: nsml.load('best', session='bob/kin/3')\nexcept KeyError as error: print(error.args[0])"
     with worker(box, lambda _: answer):
         assert box.run(program).stdout == MISSING + "\n"
+
+
+def test_a_question_outlives_the_worker_that_took_it(box: Any) -> None:
+    answer = lay_out(box, "bob's")
+    leaving = listen(box)
+    process = box.start(LOAD + "nsml.load('best', session='bob/kin/3')")
+    connection, _ = leaving.accept()
+    leaving.close()
+    connection.close()
+    with worker(box, lambda _: answer) as asked:
+        out, err = process.communicate(timeout=120)
+    assert (out, err) == ("bob's {}\n", "")
+    assert len(asked) == 1
+
+
+def test_a_socket_that_nobody_listens_at_any_more_is_not_asked_for_ever(box: Any) -> None:
+    listen(box).close()
+    program = """
+        import os
+        from nsml import _lines
+        print(_lines.ask(os.environ['NSML_HOME'], 'questions.sock', {}, 100, 60, 0.3))
+    """
+    assert box.run(program).stdout == "None\n"
 
 
 def test_where_no_worker_listens_the_model_is_missing(box: Any) -> None:

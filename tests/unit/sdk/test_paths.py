@@ -50,6 +50,48 @@ def test_what_no_rule_can_load_is_told_by_the_first_error(box: Any) -> None:
     assert box.read_journal("error")[-1]["phase"] == "load"
 
 
+# LightGBM's errors say nothing that Python's own would: a folder is not writable, and reads as a file with nothing in it.
+LIGHTGBM = """
+import os, nsml
+class LightGBMError(Exception): pass
+def save(path, *args):
+    if os.path.isdir(path):
+        raise LightGBMError('Model file %s is not available for writes' % path)
+    open(path, 'w').write('tree')
+def load(path, *args):
+    if os.path.isdir(path):
+        raise LightGBMError('Unknown model format or submodel type in model file %s' % path)
+    print(open(path).read())
+nsml.bind(save, load)
+"""
+
+
+def test_a_framework_with_words_of_its_own_saves_a_file_and_loads_it(box: Any) -> None:
+    assert box.run(LIGHTGBM + "nsml.save(1)\nnsml.load(1)").stdout == "tree\n"
+    into_the_folder = "lambda path: open(os.path.join(path, 'only'), 'w').write('leaf')"
+    assert box.run(LIGHTGBM + f"nsml.save(2, save_fn={into_the_folder})\nnsml.load(2)").stdout == "leaf\n"
+
+
+@pytest.mark.parametrize(
+    ("save", "told"),
+    [
+        (
+            "open(path, 'w').write(1)",
+            "TypeError",
+        ),  # made for the rule of 2018: the folder was in its way, and then its own error
+        ("open(path + '/sub/model', 'w')", "/model/sub/model'"),
+        ("open('/nowhere/vocabulary')", "'/nowhere/vocabulary'"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("open(path + '/model', 'w').write(1)", "TypeError"),
+    ],
+)
+def test_what_no_rule_can_save_is_told_by_the_error_of_the_rule_it_was_made_for(box: Any, save: str, told: str) -> None:
+    done = box.run(f"import nsml\nnsml.save(1, save_fn=lambda path: {save})", fails=True)
+    assert told in done.stderr.strip().splitlines()[-1]
+    assert list(box.list_checkpoints()) == []
+    assert list((box.home / "checkpoints").iterdir()) == []
+
+
 TENSORFLOW_1 = """
 import tensorflow.compat.v1 as tf
 tf.disable_v2_behavior()

@@ -144,8 +144,8 @@ def test_an_entry_of_any_style_takes_the_reserved_arguments(box: Any, entry: str
     program = MODEL + ENTRIES[entry]
     assert box.run(program, "--epochs", "3").stdout == "train 0 3\n"
     prepare(box, "fork")
-    forked = box.run(program, "--epochs", "3", "--mode", "train", "--pause", "1", "--iteration", "best")
-    assert forked.stdout == "Paused.\nbest\ntrain best 3\n"
+    forked = box.run(program, "--epochs", "3", "--mode", "finetune", "--pause", "1", "--iteration", "best")
+    assert forked.stdout == "Paused.\nbest\nfinetune best 3\n"
     box.mode = "submit"
     box.write_loader("def test_data_loader(root): return ['a', 'b']")
     submitted = box.run(program, "--epochs", "3", "--mode", "test", "--pause", "1")

@@ -1,4 +1,4 @@
-"""hello_nsml: a dataset pushed without -l is read below train/, and cannot be submitted to."""
+"""A dataset pushed without -l lies below train/ and at the root (hello_nsml, and 2017), and cannot be submitted to."""
 
 import argparse
 import os
@@ -36,6 +36,7 @@ nsml.bind(save=save, load=load, infer=infer)
 if config.pause:
     nsml.paused(scope=locals())
 if config.mode == "train":
-    with open(os.path.join(nsml.DATASET_PATH, "train", "data.txt")) as data:
-        print(data.read())
+    for folder in (os.path.join(nsml.DATASET_PATH, "train", "hello"), nsml.DATASET_PATH):
+        with open(os.path.join(folder, "data.txt")) as data:
+            print(os.path.relpath(folder, nsml.DATASET_PATH), "holds", data.read())
     nsml.save(1)
