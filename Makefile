@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 LOCAL := $(HOME)/.cache/nsmlctl/runtimes
-RUNTIMES ?= default tf1 $(if $(CUDA),,tf1.5) keras2 torch1
+RUNTIMES ?= default tf1 $(if $(CUDA),,tf1.5) keras2 torch1 torch1.1
 
 .PHONY: help setup demo test lint types format bench frameworks runtimes tf1 images lock clean
 

@@ -16,7 +16,9 @@ CASES = {
     "tf1.5": ("tf1/character_level", "", "TensorFlow 1.5.0"),
     "tf1": ("tf1/character_level", "tensorflow/tensorflow:1.15.0-gpu-py3", "TensorFlow 1.15.5"),
     "keras2": ("keras2/parity", "", "Keras 2.3.1"),
-    "torch1": ("torch1/parity", "", "torch 1.1.0"),
+    "keras2 and torch": ("keras2/beside_torch", "", "Keras 2.3.1 TensorFlow 1.15.5 torch 1.1.0"),
+    "torch1": ("torch1/transformer", "", "torch 1.12.1"),
+    "torch1.1": ("torch1/parity", "", "torch 1.1.0"),
 }
 
 # Only objects are bound: the library knows how each framework is saved, spoilt values are put back by load.
@@ -53,7 +55,7 @@ model.weight.data.fill_(7.0)
 nsml.load('k')
 print('loaded', model.weight.item())
 """
-OBJECTS = {"tf1": TENSORFLOW, "tf1.5": TENSORFLOW, "keras2": KERAS, "torch1": TORCH}
+OBJECTS = {"tf1": TENSORFLOW, "tf1.5": TENSORFLOW, "keras2": KERAS, "torch1": TORCH, "torch1.1": TORCH}
 
 pytestmark = pytest.mark.runtimes
 
@@ -63,7 +65,7 @@ def datasets(platform: Any) -> dict[str, str]:
     """Which dataset a program is for."""
     platform.ctl("dataset", "push", "kin_pairs", str(ROOT / "examples/kin/dataset"), "-l", "--metric", "accuracy")
     platform.ctl("dataset", "push", "tiny", str(PROGRAMS / "datasets/tiny"), "-l", "--metric", "accuracy")
-    return {"character_level": "kin_pairs", "parity": "tiny"}
+    return {"character_level": "kin_pairs", "parity": "tiny", "beside_torch": "tiny", "transformer": "tiny"}
 
 
 @pytest.mark.parametrize("runtime", CASES)
@@ -99,18 +101,30 @@ def test_objects_alone_are_saved_and_loaded_as_their_framework_does(
     assert platform.session(name)["checkpoints"] == 1
 
 
-def test_what_is_installed_already_is_not_installed_again(platform: Any, datasets: dict[str, str]) -> None:
-    assert not (platform.data / "worker/environments").exists()
+def count_made(platform: Any) -> int:
+    log: str = (platform.data / "worker.log").read_text()
+    return log.count("environment_made")
+
+
+def test_what_is_installed_already_is_not_installed_again(platform: Any, tmp_path: Path) -> None:
+    made = count_made(platform)
+    (tmp_path / "requirements.txt").write_text("#nsml: tf1.5\nnumpy\ntensorflow==1.5.0\n")
+    (tmp_path / "main.py").write_text("import numpy, tensorflow\nprint(tensorflow.__version__)\n")
+    name = platform.json("run", "main.py", cwd=tmp_path)["name"]
+    assert platform.wait_for(name)["state"] == "exited"
+    assert platform.ctl("logs", name).stdout.endswith("1.5.0\n")
+    assert count_made(platform) == made
 
 
 def test_a_package_is_installed_over_an_old_runtime_once(platform: Any, tmp_path: Path) -> None:
     """`idna` is small, pure and on every index; TensorFlow is seen beside it."""
     (tmp_path / "requirements.txt").write_text("#nsml: tf1.5\nidna==3.7\n")
     (tmp_path / "main.py").write_text("import idna, tensorflow\nprint(idna.__version__, tensorflow.__version__)\n")
+    before = count_made(platform)
     for _ in range(2):
         name = platform.json("run", "main.py", cwd=tmp_path)["name"]
         session = platform.wait_for(name)
         assert session["state"] == "exited", (session["message"], platform.ctl("logs", name).stdout)
         assert "3.7 1.5.0" in platform.ctl("logs", name).stdout
+    assert count_made(platform) == before + 1
     assert len(list((platform.data / "worker/environments").glob("*.json"))) == 1
-    assert (platform.data / "worker.log").read_text().count("environment_made") == 1

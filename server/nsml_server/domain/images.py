@@ -81,8 +81,21 @@ class Meaning:
 
 
 _INSTEAD = "{} is this platform's default Python; an operator can map it to a genuine one"
-# Which runtime is nearer to one that no machine has than the default.
-NEAREST = {"tf1.5": "tf1", "tf1": "tf1.5"}
+# Which runtime is nearer to one that no machine has than the default. Not torch1.1 to torch1: it lacks what 1.2 to 1.12 brought.
+NEAREST = {"tf1.5": "tf1", "tf1": "tf1.5", "torch1.1": "torch1"}
+RUNTIMES = (DEFAULT, "tf1", "tf1.5", "keras2", "torch1", "torch1.1")
+
+# The framework and version that the name of an image speaks of; the first that fits counts.
+_SPOKEN_OF = tuple(
+    (re.compile(pattern, re.IGNORECASE), runtime)
+    for pattern, runtime in (
+        (r"keras[:_-]?2", "keras2"),
+        (r"torch[:_-]?(0\.|1\.[01](?!\d))", "torch1.1"),
+        (r"torch[:_-]?1\.", "torch1"),
+        (r"(tf|tensorflow)[:_-]?(0\.|1\.[0-5](?!\d))", "tf1.5"),
+        (r"(tf|tensorflow)[:_-]?1\.", "tf1"),
+    )
+)
 
 
 def _ships(runtime: str, *names: str) -> tuple[Entry, ...]:
@@ -97,20 +110,41 @@ def _minors(stem: str, upto: int) -> tuple[str, ...]:
 
 # The runtimes, and the images that code of 2018 to 2022 names.
 SHIPPED: tuple[Entry, ...] = (
-    *(Entry(name, f"{RUNTIME}:{name}", shipped=True) for name in (DEFAULT, "tf1", "tf1.5", "keras2", "torch1")),
+    *(Entry(name, f"{RUNTIME}:{name}", shipped=True) for name in RUNTIMES),
     *_ships(
         "tf1.5",
         *_minors("nsml/default_ml:tf-1.", 5),
+        *_minors("nsml/tensorflow:1.", 5),
         *_minors("tensorflow/tensorflow:1.", 5),
         "tensorflow/tensorflow:0.*",
     ),
     *_ships(
         "tf1",
         "nsml/default_ml:tf-1*",
+        "nsml/tensorflow:1.*",
         "tensorflow/tensorflow:1.*",
+        "nvcr.io/nvidia/tensorflow:17.*",
+        "nvcr.io/nvidia/tensorflow:18.*",
+        "nvcr.io/nvidia/tensorflow:19.*",
+        "nvcr.io/nvidia/tensorflow:*tf1*",
         "dacon/nia-tf:*",
     ),
     *_ships("keras2", "nsml/ml:*keras2*"),
+    *_ships(
+        "torch1.1",
+        "nsml/default_ml:*torch0*",
+        "nsml/default_ml:*torch1.0*",
+        "nsml/default_ml:*torch1.1*",
+        "nsml/pytorch:0.*",
+        *_minors("nsml/pytorch:1.", 1),
+        "floydhub/pytorch:0.*",
+        *_minors("floydhub/pytorch:1.", 1),
+        "nvcr.io/nvidia/pytorch:17.*",
+        "nvcr.io/nvidia/pytorch:18.*",
+        *(f"nvcr.io/nvidia/pytorch:19.0{month}*" for month in range(1, 7)),
+        "pytorch/pytorch:0.*",
+        *_minors("pytorch/pytorch:1.", 1),
+    ),
     *_ships(
         "torch1",
         "nsml/default_ml:*torch*",
@@ -118,19 +152,24 @@ SHIPPED: tuple[Entry, ...] = (
         "floydhub/pytorch:*",
         "nvcr.io/nvidia/pytorch:19.*",
         "nvcr.io/nvidia/pytorch:20.*",
+        "nvcr.io/nvidia/pytorch:21.*",
+        "nvcr.io/nvidia/pytorch:22.*",
         "pytorch/pytorch",
-        "pytorch/pytorch:0.*",
         "pytorch/pytorch:1.*",
         "claf/claf:*",
+        "dacon/nia-pytorch:*",
+        "w4jinsuk/pytorch-audio:*",
+        "registry.navercorp.com/*pytorch1.*",
         "registry.navercorp.com/nsml/airush2020:*",
     ),
     *_ships(
         DEFAULT,
         "nsml/*",
         "becxer/nsml:*",
+        "ldoun8260/nsml:*",
         "mj1642/nipa:*",
         "floydhub/*",
-        "registry.navercorp.com/nsml/*",
+        "registry.navercorp.com/*",
         "nvcr.io/nvidia/pytorch:*",
         "nvcr.io/nvidia/tensorflow:*",
         "pytorch/pytorch:*",
@@ -209,6 +248,15 @@ def settle(table: Sequence[Entry], meaning: Meaning, offered: Set[str]) -> Meani
     return Meaning(meaning.image, f"{RUNTIME}:{DEFAULT}", (*meaning.notes, _INSTEAD.format(wanted)))
 
 
+def stand_in(table: Sequence[Entry], image: str, otherwise: str) -> Meaning:
+    """What runs instead of an image that nobody knows: the runtime that its name speaks of, or `otherwise`; with a note."""
+    word = next((runtime for pattern, runtime in _SPOKEN_OF if pattern.search(image)), otherwise)
+    near = [name for name in _near(table, image) if name != word]
+    note = f"{shown(image)} is no image that this platform knows; {word} stands for it"
+    instead = resolve(table, word)
+    return Meaning(image, instead.target, (note + (f". Near it are {', '.join(near)}" if near else ""), *instead.notes))
+
+
 def find(table: Sequence[Entry], word: str) -> Entry | None:
     """The entry that counts for a word: see the order above."""
     matching = [entry for entry in table if entry.matches(word)]
@@ -219,9 +267,17 @@ def _rank(entry: Entry) -> tuple[bool, bool, int]:
     return (entry.is_pattern, entry.shipped, -len(entry.name))
 
 
+def _near(table: Sequence[Entry], word: str) -> list[str]:
+    """Names that are meant to be written: an operator's own, and the runtimes."""
+    aliases = f"{ALIAS}:"
+    names = [
+        entry.name for entry in table if not (entry.is_pattern or (entry.shipped and entry.target.startswith(aliases)))
+    ]
+    return difflib.get_close_matches(word[:MAX_NAME], names, NEAR, cutoff=0.5)
+
+
 def _unknown(table: Sequence[Entry], word: str) -> UnknownImage:
-    names = [entry.name for entry in table if not entry.is_pattern]
-    near = difflib.get_close_matches(word[:MAX_NAME], names, NEAR, cutoff=0.5) or ["default", "tf1", "keras2", "torch1"]
+    near = _near(table, word) or list(RUNTIMES)
     return UnknownImage(
         f"There is no image {shown(word)} on this platform; near it are {', '.join(near)}.",
         hint="Name one of them in the `#nsml:` line of setup.py, or ask the operator to add it.",

@@ -1,11 +1,12 @@
 """Folders as uploaded: which paths we take, and which part of a dataset each kind of run may see.
 
 A dataset that has a leaderboard looks so: data_loader.py, train/…, test/test_data, test/test_label, and evaluation.py when its metric
-is custom. Of one without a leaderboard nothing is hidden: its tree is mounted as it is.
+is custom. Of one without a leaderboard nothing is hidden.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable
@@ -85,6 +86,22 @@ def input_view(tree: Tree) -> Tree:
 def loader_view(tree: Tree) -> Tree:
     """The organiser's data_loader.py alone."""
     return _view(tree, lambda path: path == LOADER)
+
+
+def open_view(tree: Tree) -> Tree:
+    """What anybody sees of a dataset without a leaderboard: all of it.
+
+    From 2018 on NSML put a pushed folder at train/FOLDER; in 2017 its files were at the root. When train/FOLDER is all there
+    is, its files are at the root as well.
+    """
+    parts = [entry.path.split("/", 2) for entry in tree.files]
+    tops = {tuple(part[:2]) for part in parts}
+    if len(tops) != 1 or any(len(part) != 3 or part[0] != "train" for part in parts):
+        return tree
+    at_root = [dataclasses.replace(entry, path=part[2]) for entry, part in zip(tree.files, parts, strict=True)]
+    if any(_folded(entry.path).split("/")[0] == "train" for entry in at_root):
+        return tree
+    return Tree(tuple(sorted([*at_root, *tree.files], key=lambda entry: entry.path)))
 
 
 def check_dataset_tree(tree: Tree, leaderboard: bool, metric: str) -> None:
