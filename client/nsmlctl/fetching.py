@@ -15,7 +15,7 @@ import click
 from nsmlctl.api import Incoming
 from nsmlctl.errors import BadUsage, CannotUpload, NsmlctlError
 from nsmlctl.manifest import check_name
-from nsmlctl.output import plain, size_text, tell
+from nsmlctl.output import count_text, plain, size_text, tell
 
 Json = dict[str, Any]
 Read = Callable[[str], Incoming]
@@ -100,7 +100,7 @@ def _shown(files: list[tuple[str, Json]]) -> Iterator[Callable[[int], None]]:
         yield lambda count: None
         return
     total = sum(int(entry["size"]) for _, entry in files)
-    label = f"Fetching {len(files)} files ({size_text(total)})"
+    label = f"Fetching {count_text(len(files), 'file')} ({size_text(total)})"
     with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
         yield bar.update
 

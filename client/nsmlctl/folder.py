@@ -15,7 +15,7 @@ from nsmlctl.errors import CannotUpload
 from nsmlctl.hashes import HashCache
 from nsmlctl.ignore import DEFAULT, read_rules
 from nsmlctl.manifest import Manifest, hash_files, walk
-from nsmlctl.output import size_text, tell
+from nsmlctl.output import count_text, size_text, tell
 from nsmlctl.pack import PackPlan, check_limits
 from nsmlctl.upload import Progress, plan_upload, send
 from nsmlctl.workplace import Workplace
@@ -69,10 +69,10 @@ def _shown(plan: PackPlan, manifest: Manifest) -> Iterator[Progress]:
     """A bar on a terminal; elsewhere one line when all is there."""
     count = len(plan.singles) + sum(map(len, plan.packs))
     total = len(manifest.entries)
-    label = f"Uploading {count} of {total} files ({size_text(plan.size)})"
+    label = f"Uploading {count} of {count_text(total, 'file')} ({size_text(plan.size)})"
     if not count:
         yield lambda sent: None
-        tell(f"Nothing to upload: the platform has all {total} files")
+        tell(f"Nothing to upload: the platform has {'the file' if total == 1 else f'all {total} files'}")
     elif sys.stderr.isatty():
         with click.progressbar(length=plan.size, label=label, file=sys.stderr) as bar:
             yield bar.update

@@ -176,6 +176,16 @@ def score_text(score: float | None) -> str:
     return "" if score is None else str(score)
 
 
+def count_text(count: int, thing: str) -> str:
+    """As in `1 file` and `2 files`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def files_are(count: int, of: str = "") -> str:
+    """As in `1 file is` and `2 files of checkpoint best are`."""
+    return f"{count_text(count, 'file')}{of} {'is' if count == 1 else 'are'}"
+
+
 def size_text(size: int) -> str:
     """As in `107.22 MB`."""
     import humanize

@@ -22,11 +22,11 @@ FITTING = "A pattern is a whole name, like 'kin_phase1/*' or 'kin_phase1/1?'; `n
 
 
 def choose_sessions(
-    api: Api, place: Workplace, texts: tuple[str, ...], *, skip: bool = False
+    api: Api, place: Workplace, texts: tuple[str, ...], *, skip: bool = False, going: bool = False
 ) -> list[SessionReference]:
     """What was typed, in that order, each session once; wildcards are looked up among one's own sessions.
 
-    `skip`: a wildcard that fits nothing is told, and the others count.
+    `skip`: a wildcard that fits nothing is told, and the others count. `going`: a wildcard means only those that go on.
 
     Raises:
         BadUsage: a text without a wildcard is no session.
@@ -38,15 +38,20 @@ def choose_sessions(
         if not has_wildcard(text):
             chosen[place.session(text)] = None
             continue
-        own = own if own is not None else [str(session["name"]) for session in api.sessions(every=True)]
+        own = own if own is not None else _own(api, going)
         fitting = fitting_names(text, own, place.last_dataset())
         if not fitting:
-            missing = NotFound(f"No session of yours fits '{text}'.", FITTING)
+            which = "of yours that goes on" if going else "of yours"
+            missing = NotFound(f"No session {which} fits '{text}'.", FITTING)
             if not skip:
                 raise missing
             tell(f"Skipped: {missing}")
         chosen.update({parse_session(name): None for name in fitting})
     return list(chosen)
+
+
+def _own(api: Api, going: bool) -> list[str]:
+    return [str(session["name"]) for session in api.sessions(every=True) if not (going and session["final"])]
 
 
 def fitting_names(text: str, names: list[str], near: str | None) -> list[str]:

@@ -12,20 +12,24 @@ SWITCHES = [
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(patience: float) -> Iterator[Any]:
     """Debian's browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=patience * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=SWITCHES)
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=SWITCHES, timeout=patience * 1000
+        )
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(chromium: Any, platform: Any) -> Iterator[Any]:
+def page(chromium: Any, platform: Any, patience: float) -> Iterator[Any]:
     """A fresh browser. What its console complains of, and what its content policy refuses, fails the test."""
     context = chromium.new_context(base_url=platform.login["url"], locale="en-GB")
+    context.set_default_timeout(patience * 1000)
     tab = context.new_page()
     complaints: list[str] = []
     elsewhere: list[str] = []

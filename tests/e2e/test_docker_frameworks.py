@@ -29,11 +29,20 @@ print(humanize.__version__, shutil.which("tree"), torch.ones(2).sum().item())
 """
 
 
+FINDS_TORCH = "import importlib.util; raise SystemExit(importlib.util.find_spec('torch') is None)"
+
+
+def has_torch(image: str) -> bool:
+    """Whether there is such an image, and it was not built without its frameworks."""
+    command = ["docker", "run", "--rm", "--pull", "never", "--network", "none", image, "python", "-c", FINDS_TORCH]
+    return subprocess.run(command, capture_output=True, timeout=180).returncode == 0
+
+
 def build(image: str, file: str, *arguments: str) -> None:
     """The classic builder: the newer one asks a registry about images that are here."""
     subprocess.run(
         ["docker", "build", "--network", "host", *arguments, "-t", image, "-f", f"docker/{file}.Dockerfile", "docker"],
-        cwd=ROOT, check=True, capture_output=True, timeout=500, env={**os.environ, "DOCKER_BUILDKIT": "0"},
+        cwd=ROOT, check=True, capture_output=True, timeout=900, env={**os.environ, "DOCKER_BUILDKIT": "0"},
     )  # fmt: skip
 
 
@@ -41,7 +50,7 @@ def build(image: str, file: str, *arguments: str) -> None:
 def torch_image(docker_engine: Any, runtime_prefix: str) -> Iterator[str]:
     """The default runtime, as it is here or as much of it as is needed."""
     name = f"{runtime_prefix}kin-torch:latest"
-    if docker_engine.images(REAL):
+    if has_torch(REAL):
         docker_engine.tag(REAL, name)
     else:
         words = [f"{name}=" for name in ("TENSORFLOW", "TORCH_INDEX")] + ["ALSO=numpy"]
@@ -63,19 +72,15 @@ def old_image(docker_engine: Any, runtime_prefix: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def docked(
-    tmp_path_factory: pytest.TempPathFactory, make_platform: Any, runtime_prefix: str, docker_engine: Any,
-    torch_image: str, old_image: str,
+    tmp_path_factory: pytest.TempPathFactory, make_platform: Any, runtime_prefix: str, torch_image: str, old_image: str
 ) -> Iterator[Any]:  # fmt: skip
     """A platform with both; what it built is taken away afterwards."""
     settings = {"NSML_RUNNER": "docker", "NSML_IMAGE_PREFIX": runtime_prefix, "NSML_BUILD_NETWORK": "host"}
-    running = make_platform(tmp_path_factory.mktemp("docked"), **settings)
-    running.up()
-    running.ctl("dataset", "push", "kin_pairs", str(DATASET), "-l", "--metric", "accuracy")
-    running.ctl("image", "add", "team/kin:1", f"docker:{torch_image}")
-    yield running
-    running.down()
-    for image in docker_engine.images(filters={"label": [f"nsml.folder={running.data / 'worker'}"]}):
-        docker_engine.remove_image(image["Id"], force=True)
+    made = make_platform(tmp_path_factory.mktemp("docked"), **settings)
+    with made.running():
+        made.ctl("dataset", "push", "kin_pairs", str(DATASET), "-l", "--metric", "accuracy")
+        made.ctl("image", "add", "team/kin:1", f"docker:{torch_image}")
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +98,11 @@ def count_built(platform: Any) -> int:
     return log.count("environment_made")
 
 
-@pytest.mark.timeout(600)  # where the images are not there yet
+@pytest.mark.timeout(1800)  # where the images are not there yet
 def test_torch_trains_and_scores_in_an_environment_built_for_it(docked: Any, kin_torch: Path) -> None:
-    started = docked.ctl("run", "-d", "kin_pairs", "main.py", "-c", "1", cwd=kin_torch)
+    started = docked.ctl("run", "-d", "kin_pairs", "main.py", "-c", "1", cwd=kin_torch, timeout=900)
     assert "Session mina/kin_pairs/1 is started" in started.stdout
-    session = docked.wait_for("mina/kin_pairs/1", timeout=240)
+    session = docked.wait_for("mina/kin_pairs/1", timeout=600)
     assert session["state"] == "exited", docked.ctl("logs", session["name"]).stdout[-3000:]
     submission = docked.json("submit", session["name"])
     assert submission["state"] == "scored", submission

@@ -1,7 +1,6 @@
 """What people typed to NSML, typed to a real platform: look into a running program, fork it, serve it, take it home."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +40,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(platform: Any, program: Path) -> str:
+def running(platform: Any, program: Path, wait_until: Any) -> str:
     """A session that trains until it is stopped, with two checkpoints."""
     platform.ctl("dataset", "push", "tiny", str(TINY), "-l")
     name: str = platform.json("run", "-d=tiny", "-c=1", cwd=program)["name"]
-    until = time.monotonic() + 60
-    while len(platform.json("model", "ls", name)["checkpoints"]) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_until(lambda: len(platform.json("model", "ls", name)["checkpoints"]) >= 2)
     return name
 
 
@@ -82,10 +78,13 @@ def test_source_and_checkpoint_come_home(platform: Any, running: str, tmp_path: 
     assert any((tmp_path / "model" / path).read_text() == "weights" for path in pulled["files"])
 
 
-def test_a_checkpoint_is_served_and_asked_then_all_is_removed_by_wildcard(platform: Any, running: str) -> None:
+def test_a_checkpoint_is_served_and_asked_then_all_is_removed_by_wildcard(
+    platform: Any, running: str, wait_until: Any
+) -> None:
     platform.ctl("stop", running)
     platform.wait_for(running)
     served = platform.json("infer", running, "2")["name"]
+    wait_until(lambda: platform.session(served)["state"] == "paused")
     assert platform.ctl("exec", served, "nsml.infer(['abc'])").stdout == "[(1, 3)]\n"
     platform.ctl("stop", served)
     platform.wait_for(served)

@@ -1,6 +1,5 @@
 """fork, resume, infer, exec and a checkpoint of another session, with the real SDK in real boxes."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -51,28 +50,29 @@ print("ends at", weight)
 class Api:
     """The HTTP API as any program uses it."""
 
-    def __init__(self, platform: Any) -> None:
+    def __init__(self, platform: Any, patience: float, wait_until: Any) -> None:
         self._url, self._token = platform.login["url"], platform.login["token"]
+        self._patience, self._wait_until = patience, wait_until
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"}
-        answer = httpx2.request(method, f"{self._url}/api/v1{path}", json=body, headers=headers, timeout=60)
+        answer = httpx2.request(method, f"{self._url}/api/v1{path}", json=body, headers=headers, timeout=self._patience)
         said = answer.json()
         return said["error"] if answer.is_error else said
 
     def ask(self, name: str, /, **asked: Any) -> Any:
         """Ask until the program listens."""
-        for _ in range(300):
-            said = self.call("POST", f"/sessions/{name}/ask", asked)
-            if said.get("code") not in ("no_console", "not_running"):
-                return said
-            time.sleep(0.1)
-        raise AssertionError(said)
+
+        def said() -> Any:
+            answer = self.call("POST", f"/sessions/{name}/ask", asked)
+            return None if answer.get("code") in ("no_console", "not_running") else answer
+
+        return self._wait_until(said, lambda: f"{name} does not listen")
 
 
 @pytest.fixture
-def api(platform: Any) -> Api:
-    return Api(platform)
+def api(platform: Any, patience: float, wait_until: Any) -> Api:
+    return Api(platform, patience, wait_until)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_served_model_answers_until_it_is_removed(platform: Any, api: Api, run
 
 
 def test_a_training_is_asked_in_its_live_scope_and_saves_when_told(platform: Any, api: Api, run: Any) -> None:
-    name = run("--wait 60")
+    name = run("--wait 600")
     assert api.ask(name, do="exec", code="weight + 41")["output"] == "42"
     assert api.ask(name, do="sh", argv=["echo there"]) == {"output": "there\n", "error": None, "exit_code": 0}
     assert api.ask(name, do="save", name="by-hand")["error"] is None

@@ -1,10 +1,10 @@
 """`kill -9` while a training runs, then `nsmlctl up` again: nothing lost, nothing twice."""
 
-import os
-import signal
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PROGRAM = """
 import os
@@ -24,22 +24,37 @@ for step in range(400):
     nsml.report(step=step, loss=1.0 / (step + 1))
     if step % 50 == 0:
         nsml.save(step)
-    time.sleep(0.02)
+    while step == 30 and not os.path.exists("go"):
+        time.sleep(0.01)
+    time.sleep(0.01)
 print("the end")
 """
 LINES = [f"line {step}" for step in range(400)] + ["the end"]
 SAVED = {str(step) for step in range(0, 400, 50)}
 
 
-def start_training(platform: Any, folder: Path) -> str:
+@pytest.fixture
+def training(new_platform: Any, tmp_path: Path, wait_until: Any) -> str:
+    """The name of a session whose program waits in the middle until it is told to go on."""
+    new_platform.up()
+    folder = tmp_path / "code"
     folder.mkdir()
     (folder / "main.py").write_text(PROGRAM)
-    name: str = platform.json("run", "main.py", cwd=folder)["name"]
-    until = time.monotonic() + 60
-    while "line 20\n" not in platform.ctl("logs", name).stdout:
-        assert time.monotonic() < until, platform.session(name)
-        time.sleep(0.05)
+    name: str = new_platform.json("run", "main.py", cwd=folder)["name"]
+    wait_until(lambda: "line 30\n" in new_platform.ctl("logs", name).stdout, lambda: new_platform.session(name))
+    assert new_platform.session(name)["state"] == "running"
     return name
+
+
+@pytest.fixture
+def go_on(new_platform: Any) -> Callable[[], None]:
+    """Tells it, without the platform."""
+
+    def tell() -> None:
+        (app,) = (new_platform.data / "worker/boxes").glob("*/app")
+        (app / "go").touch()
+
+    return tell
 
 
 def check_nothing_is_lost(platform: Any, name: str) -> None:
@@ -52,31 +67,25 @@ def check_nothing_is_lost(platform: Any, name: str) -> None:
     assert sorted(names) == sorted(SAVED)
 
 
-def test_a_training_outlives_its_worker(new_platform: Any, tmp_path: Path) -> None:
-    new_platform.up()
-    name = start_training(new_platform, tmp_path / "code")
-    (worker, *_) = new_platform.worker_pids()
-    os.kill(worker, signal.SIGKILL)
-    check_nothing_is_lost(new_platform, name)
-    assert worker not in new_platform.worker_pids()
+def test_a_training_outlives_its_worker(new_platform: Any, training: str, go_on: Any) -> None:
+    new_platform.kill_worker()
+    go_on()
+    check_nothing_is_lost(new_platform, training)
 
 
-def test_a_training_outlives_the_whole_platform(new_platform: Any, tmp_path: Path) -> None:
-    new_platform.up()
-    name = start_training(new_platform, tmp_path / "code")
+def test_a_training_outlives_the_whole_platform(new_platform: Any, training: str, go_on: Any) -> None:
     new_platform.kill()
     new_platform.up()
-    check_nothing_is_lost(new_platform, name)
+    go_on()
+    check_nothing_is_lost(new_platform, training)
 
 
-def test_a_training_that_ends_while_nobody_looks_is_told_later(new_platform: Any, tmp_path: Path) -> None:
-    new_platform.up()
-    name = start_training(new_platform, tmp_path / "code")
+def test_a_training_that_ends_while_nobody_looks_is_told_later(
+    new_platform: Any, training: str, go_on: Any, wait_until: Any
+) -> None:
     new_platform.kill()
+    go_on()
     boxes = new_platform.data / "worker/boxes"
-    until = time.monotonic() + 60
-    while not list(boxes.glob("*/exit")):
-        assert time.monotonic() < until, "the box's own parent writes down how it ended"
-        time.sleep(0.1)
+    wait_until(lambda: list(boxes.glob("*/exit")), lambda: "the box's own parent writes down how it ended")
     new_platform.up()
-    check_nothing_is_lost(new_platform, name)
+    check_nothing_is_lost(new_platform, training)

@@ -1,9 +1,6 @@
 """A submit rehearsed before it counts, and a training whose machine was lost: on a real platform, with real programs."""
 
 import json
-import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -75,32 +72,16 @@ def test_a_rehearsal_is_scored_on_the_first_rows_of_train_and_stands_on_no_board
     assert platform.json("dataset", "board", "tiny")["entries"] == []
 
 
-def lose_the_machine(platform: Any) -> None:
-    """Power off: server, worker and every process of a box at once."""
-    platform.kill()
-    boxes = str(platform.data / "worker/boxes").encode()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if boxes in command:
-            os.kill(int(process.name), signal.SIGKILL)
-
-
 def test_a_training_goes_on_from_its_last_checkpoint_after_its_machine_was_lost(
-    new_platform: Any, tmp_path: Path
+    new_platform: Any, tmp_path: Path, wait_until: Any
 ) -> None:
     folder = tmp_path / "code"
     folder.mkdir()
     (folder / "main.py").write_text(TRAINING)
     new_platform.up()
     name = new_platform.json("run", cwd=folder)["name"]
-    until = time.monotonic() + 60
-    while new_platform.session(name)["checkpoints"] < 2:
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    lose_the_machine(new_platform)
+    wait_until(lambda: new_platform.session(name)["checkpoints"] >= 2)
+    new_platform.cut_power()
     new_platform.up()
     assert new_platform.wait_for(name)["state"] == "exited"
     log = new_platform.ctl("logs", name).stdout

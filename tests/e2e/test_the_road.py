@@ -64,7 +64,8 @@ def predictions_of(platform: Any, submission: int) -> list[str]:
 
 
 def test_the_board_shows_the_best_of_each_user(platform: Any, kin: str) -> None:
-    platform.ctl("submit", kin, "1")
+    for _ in range(2):
+        platform.ctl("submit", kin, "1")
     board = platform.json("dataset", "board", "kin_phase1")
     assert [(entry["rank"], entry["owner"]) for entry in board["entries"]] == [(1, "mina")]
     assert board["entries"][0]["count"] >= 2

@@ -35,7 +35,7 @@ def check(tmp_path: Path) -> Any:
             "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "CALLED": str(told), "ANSWERS": str(there), "FAILING": failing,
         }  # fmt: skip
         done = subprocess.run(
-            [tmp_path / ".ci/run"], env={**os.environ, **environment}, capture_output=True, text=True, timeout=90
+            [tmp_path / ".ci/run"], env={**os.environ, **environment}, capture_output=True, text=True, timeout=180
         )
         return done, told.read_text().splitlines()
 

@@ -33,7 +33,7 @@ def read(request: pytest.FixtureRequest) -> Any:
         kept = {name: value for name, value in os.environ.items() if name not in (*PASSED_ON, "NO_PROXY")}
         done = subprocess.run(
             [*request.param, *files, "config"],
-            cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True, timeout=60,
+            cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert not done.stderr, "neither says that something is obsolete or unset"

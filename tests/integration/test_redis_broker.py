@@ -1,13 +1,13 @@
 """The distributed form: server and worker started apart, a real Redis between them, the very same Celery task."""
 
+import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +19,26 @@ from nsml_server.settings import Settings
 pytestmark = pytest.mark.redis
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def start(patience: float) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a program; afterwards none of them is left."""
+    with contextlib.ExitStack() as rest:
+
+        def begin(*command: str, **environment: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+            rest.callback(end, process, patience)
+            return process
+
+        yield begin
 
 
-def start(*command: str, **environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+def end(process: subprocess.Popen[bytes], patience: float) -> None:
+    process.terminate()
+    try:
+        process.wait(patience)
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -42,9 +54,9 @@ def tokens(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-def platform(tmp_path: Path, tokens: tuple[str, str]) -> Iterator[dict[str, str]]:
-    """What `nsmlctl` needs to speak to it."""
-    redis_port, port = free_port(), free_port()
+def platform(tmp_path: Path, tokens: tuple[str, str], start: Any, free_port: Any, wait_until: Any) -> dict[str, str]:
+    """What `nsmlctl` needs to speak to it. Its worker has said hello."""
+    redis_port, port = (free_port("127.0.0.1") for _ in range(2))
     broker, url = f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{port}"
     (tmp_path / "token").write_text(tokens[1])
     server = {"NSML_DATA": str(tmp_path / "data"), "NSML_PORT": str(port), "NSML_PUBLIC_URL": url}
@@ -60,25 +72,26 @@ def platform(tmp_path: Path, tokens: tuple[str, str]) -> Iterator[dict[str, str]
         start(sys.executable, "-m", "nsml_server", NSML_BROKER_URL=broker, **server),
         start(sys.executable, "-m", "nsml_worker", NSML_BROKER_URL=broker, **worker),
     ]
-    yield {"NSML_SERVER": url, "NSML_TOKEN": tokens[0]}
-    for process in reversed(started):
-        process.terminate()
-        process.wait(timeout=30)
+    login = {"NSML_SERVER": url, "NSML_TOKEN": tokens[0]}
+    wait_until(lambda: any(process.poll() is not None for process in started) or is_there(login, tmp_path))
+    assert [process.args for process in started if process.poll() is not None] == []
+    return login
+
+
+def is_there(login: dict[str, str], cwd: Path) -> bool:
+    listed = ctl(login, "node", "ls", "-j", cwd=cwd)
+    return listed.returncode == 0 and any(node["alive"] for node in json.loads(listed.stdout)["nodes"])
 
 
 def ctl(login: dict[str, str], *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nsmlctl", *arguments]
-    return subprocess.run(command, env={**os.environ, **login}, cwd=cwd, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env={**os.environ, **login}, cwd=cwd, capture_output=True, text=True, timeout=180)
 
 
 def test_a_session_runs_over_redis_as_it_does_embedded(platform: dict[str, str], tmp_path: Path) -> None:
     code = tmp_path / "code"
     code.mkdir()
     (code / "main.py").write_text("print('over redis')\n")
-    until = time.monotonic() + 60
-    while ctl(platform, "status", cwd=code).returncode:
-        assert time.monotonic() < until, ctl(platform, "status", cwd=code).stderr
-        time.sleep(0.2)
     ran = ctl(platform, "run", "main.py", "-j", cwd=code)
     assert ran.returncode == 0, ran.stderr
     name = json.loads(ran.stdout)["name"]

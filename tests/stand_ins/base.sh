@@ -56,8 +56,11 @@ make_tree() {
     write_pip_settings "$root" >"$root/etc/pip.conf"
 }
 
+# Two at a time make it once.
+mkdir -p "$CACHE"
+exec {lock}>"$CACHE/lock"
+flock "$lock"
 if [ ! -f "$TAR" ]; then
-    mkdir -p "$CACHE"
     tree=$(mktemp -d "$CACHE/tree.XXXXXX")
     trap 'rm -rf "$tree"' EXIT
     make_tree "$tree"
@@ -65,6 +68,7 @@ if [ ! -f "$TAR" ]; then
     tar -C "$tree" --one-file-system -cf "$TAR.part" .
     mv "$TAR.part" "$TAR"
 fi
+exec {lock}>&-
 docker import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
     --change "ENV SSL_CERT_FILE=$CERTIFICATES" --change "ENV PIP_CERT=$CERTIFICATES" \
     --change 'CMD ["python3"]' "$TAR" "$NAME" >/dev/null

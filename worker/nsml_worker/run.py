@@ -128,7 +128,7 @@ class Run:
         with self._cache.holding(mount.tree for mount in spec.mounts) as missing:
             if missing:
                 size = sum(entry.size for entry in missing)
-                self._events.tell(EventKind.PREPARING, {"text": f"Fetching {len(missing)} files, {size:,} bytes"})
+                self._events.tell(EventKind.PREPARING, {"text": f"Fetching code and data: {size:,} bytes"})
                 self._cache.fetch(self._api, missing)
             self._runner.prepare(self.box, self._cache, self._tell_preparing)
 

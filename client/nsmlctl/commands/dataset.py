@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from nsmlctl.api import Api
 from nsmlctl.commands.options import Bytes, GoGroup, examples, historic, json_option, silent
-from nsmlctl.errors import BadUsage
+from nsmlctl.errors import BadUsage, NotFound, Refused, VersionSkew
 from nsmlctl.evaluation import with_evaluation
 from nsmlctl.folder import read_folder, upload_folder
 from nsmlctl.ignore import CLUTTER
@@ -120,6 +122,8 @@ def push(
     if max_model_bytes:
         wish["max_model_bytes"] = max_model_bytes
     wish["metric"] = metric or ("custom" if evaluation else "accuracy")
+    if not wish["force"]:
+        _refuse_taken(api, name)
     try:
         upload_folder(api, place, folder, manifest, dataset_limits(api.platform()))
     except KeyboardInterrupt:
@@ -130,6 +134,15 @@ def push(
         echo_json(dataset)
     else:
         _announce(dataset)
+
+
+def _refuse_taken(api: Api, name: str) -> None:
+    """Raises Refused before the upload, where the push would be refused after it."""
+    with suppress(NotFound, VersionSkew):
+        api.dataset(name)
+        raise Refused(
+            f"There is a dataset {name} already.", "Say `-f` to push a new version, or choose another name."
+        )
 
 
 def laid_out(manifest: Manifest, folder: Path) -> Manifest:
@@ -181,6 +194,10 @@ def board(place: Workplace, name: str, mine: bool, as_json: bool) -> None:
         return
     now = right_now()
     echo_table(BOARD_COLUMNS, [board_row(entry, now) for entry in found["entries"]])
+    if not found.get("leaderboard", True):
+        tell(f"{name} has no leaderboard, so nothing can be submitted to it.")
+    elif not found["entries"]:
+        tell("No score yet; `nsmlctl submit SESSION` brings one.")
 
 
 @command.command(epilog=examples("nsmlctl dataset rm kin_phase1", "nsmlctl dataset rm -f kin_phase1"))

@@ -13,7 +13,7 @@ import click
 from nsmlctl.commands.options import Bytes, GoCommand, examples, historic, json_option, verbose_option
 from nsmlctl.errors import BadUsage, NotFound, Refused, VersionSkew
 from nsmlctl.fetching import fetch_tree
-from nsmlctl.output import DATASET_COLUMNS, dataset_row, echo, echo_json, echo_table, right_now, size_text
+from nsmlctl.output import DATASET_COLUMNS, dataset_row, echo, echo_json, echo_table, files_are, right_now, size_text
 from nsmlctl.wildcards import as_pattern, has_wildcard
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -88,7 +88,7 @@ def pull(place: Workplace, name: str, path: Path, force: bool, verbose: bool, as
     if as_json:
         echo_json({"path": str(target), "files": files})
     else:
-        echo(f"{len(files)} files are in {path}")
+        echo(f"{files_are(len(files))} in {path}")
 
 
 @click.command(

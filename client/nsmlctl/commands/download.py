@@ -13,7 +13,7 @@ from nsmlctl.api import Api
 from nsmlctl.commands.options import GoCommand, examples, json_option, verbose_option
 from nsmlctl.errors import NotFound
 from nsmlctl.fetching import Json, Read, fetch_tree
-from nsmlctl.output import echo, echo_json, plain, tell
+from nsmlctl.output import echo, echo_json, files_are, plain, tell
 from nsmlctl.references import SessionReference
 from nsmlctl.wildcards import as_pattern, has_wildcard
 from nsmlctl.workplace import Workplace, pass_workplace
@@ -58,7 +58,7 @@ def command(
     if as_json:
         echo_json({"path": str(target), "files": fetched, "left_out": found.get("left_out") or []})
         return
-    echo(f"{len(fetched)} {'file is' if len(fetched) == 1 else 'files are'} in {path or target.name}")
+    echo(f"{files_are(len(fetched))} in {path or target.name}")
     if not wanted:
         _tell_left_out(found.get("left_out") or [])
 

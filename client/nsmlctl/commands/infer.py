@@ -43,4 +43,5 @@ def command(place: Workplace, /, session: str, as_json: bool, **wish: Any) -> No
     conclude_start(made, as_json, tell_next=False)
     if not as_json:
         name = made["name"]
+        echo(f"  {made['url']}")
         echo(f"Next:  nsmlctl exec {name} 'nsml.infer(...)'   |   nsmlctl logs -f {name}   |   nsmlctl stop {name}")

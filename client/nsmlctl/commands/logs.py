@@ -10,7 +10,7 @@ from nsmlctl.api import Api
 from nsmlctl.commands.options import GoCommand, examples, json_option, silent
 from nsmlctl.errors import Failed
 from nsmlctl.following import Json, Pause, follow_log
-from nsmlctl.output import echo_json, tell
+from nsmlctl.output import echo_json, plain, tell, waiting_text
 from nsmlctl.references import SessionReference, parse_session
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -34,9 +34,13 @@ def command(place: Workplace, session: str, follow: bool, as_json: bool) -> None
     kept: list[bytes] = []
     write = kept.append if as_json else _write
     ended = _follow(api, reference, write, place.pause) if follow else None
+    written = 0
     if not follow:
         for chunk in api.log(reference):
             write(chunk)
+            written += len(chunk)
+    if not as_json and not ended and not written:
+        _tell_silence(api.session(reference))
     if as_json:
         echo_json({"log": b"".join(kept).decode("utf-8", "replace")})
     if ended:
@@ -53,6 +57,12 @@ def _follow(api: Api, reference: SessionReference, write: Callable[[bytes], None
         tell(f"\nSession {name} goes on. To look again: nsmlctl logs -f {name}; to stop it: nsmlctl stop {name}")
         raise
     return api.session(full)
+
+
+def _tell_silence(session: Json) -> None:
+    """An empty log looks like one that was not found."""
+    why = session.get("message") or waiting_text(session) or f"it is {str(session['status']).lower()}"
+    tell(f"Session {session['name']} has printed nothing: {plain(str(why))}")
 
 
 def _conclude(ended: Json) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from nsmlctl.commands.options import GoGroup, examples, json_option, verbose_option
-from nsmlctl.errors import NotFound
+from nsmlctl.errors import BadUsage, NotFound
 from nsmlctl.fetching import fetch_tree
-from nsmlctl.output import CHECKPOINT_COLUMNS, checkpoint_row, echo, echo_json, echo_table, right_now
+from nsmlctl.output import CHECKPOINT_COLUMNS, checkpoint_row, echo, echo_json, echo_table, files_are, right_now
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
@@ -65,12 +65,17 @@ def pull(
 
     Without PATH into a folder of the checkpoint's name.
     """
+    if "/" in checkpoint:
+        raise BadUsage(
+            f"'{checkpoint}' is not the name of a checkpoint.",
+            f"nsmlctl model pull {session} CHECKPOINT [PATH]; `nsmlctl model ls {session}` lists the names.",
+        )
     api, reference = place.api(), place.session(session)
-    target = place.folder / (path or Path(checkpoint).name)
+    target = place.folder / (path or checkpoint)
     read = partial(api.checkpoint_file, reference, checkpoint)
     tree = api.checkpoint_tree(reference, checkpoint)
     files = fetch_tree(tree, read, target, force=force, verbose=verbose)
     if as_json:
         echo_json({"path": str(target), "files": files})
     else:
-        echo(f"{len(files)} files of checkpoint {checkpoint} are in {target}")
+        echo(f"{files_are(len(files), f' of checkpoint {checkpoint}')} in {target}")

@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 json_option = click.option("-j", "--json", "--json-return", "as_json", is_flag=True, help="Print JSON, for scripts.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say more on the way.")
 
+WHOLE = 1000  # characters: longer than any first sentence
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -74,6 +75,12 @@ class GoGroup(GoCommand, click.Group):
     """The same for a group and for its commands."""
 
     command_class = GoCommand
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whole sentences: click cuts them to one line."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(WHOLE)) for name, command in found if command])
 
 
 def split_equals(words: Iterable[str], valued: set[str]) -> list[str]:

@@ -38,7 +38,12 @@ def command(place: Workplace, session: str, metrics: tuple[str, ...], follow: bo
         echo_json({"series": chosen(api.metrics(reference, points=POINTS), metrics)})
         return
     if not follow:
-        show(chosen(api.metrics(reference, points=POINTS), metrics), session)
+        series = api.metrics(reference, points=POINTS)
+        found = chosen(series, metrics)
+        if series and not found:
+            reported = plain(", ".join(list(series)[:MOST]))
+            raise NotFound(f"{session} has reported no {' and no '.join(metrics)}.", f"It reported: {reported}.")
+        show(found, session)
         return
     watch(api, place, parse_session(str(api.session(reference)["name"])), metrics)
 
@@ -70,7 +75,7 @@ def show(series: Json, session: str) -> None:
     lines = {name: points(line) for name, line in list(series.items())[:MOST]}
     if not any(x for x, _ in lines.values()):
         raise NotFound(
-            f"{session} has reported nothing of that.", "A program reports with nsml.report(step=…, loss=…)."
+            f"{session} has reported nothing.", "A program reports with nsml.report(step=…, loss=…)."
         )
     for name, (x, y) in lines.items():
         if x:

@@ -48,6 +48,8 @@ def command(place: Workplace, /, every: bool, names_only: bool, verbose: bool, a
         return
     now = right_now()
     echo_table(SESSION_COLUMNS, [session_row(session, now) for session in sessions])
+    if not sessions and not every and not any(filters.values()):
+        tell("No session goes on or ended within a day. `nsmlctl ps -a` lists older ones, `nsmlctl run` starts one.")
     for session in sessions:
         if waiting := waiting_text(session):
             tell(f"{session['name']}: {waiting}")

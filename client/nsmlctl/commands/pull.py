@@ -9,7 +9,7 @@ import click
 
 from nsmlctl.commands.options import GoCommand, examples, json_option, verbose_option
 from nsmlctl.fetching import fetch_tree
-from nsmlctl.output import echo, echo_json
+from nsmlctl.output import echo, echo_json, files_are
 from nsmlctl.workplace import Workplace, pass_workplace
 
 
@@ -27,4 +27,4 @@ def command(place: Workplace, session: str, path: Path, force: bool, verbose: bo
     if as_json:
         echo_json({"path": str(target), "files": files})
     else:
-        echo(f"{len(files)} files are in {path}")
+        echo(f"{files_are(len(files))} in {path}")

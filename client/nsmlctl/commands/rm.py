@@ -7,9 +7,9 @@ import click
 from nsmlctl.api import Api
 from nsmlctl.commands.options import GoCommand, examples, json_option
 from nsmlctl.errors import NotFound, Refused
-from nsmlctl.output import echo, echo_json, tell
+from nsmlctl.output import echo, echo_json, plain, tell
 from nsmlctl.references import SessionReference, parse_session
-from nsmlctl.submissions import cancel_open
+from nsmlctl.submissions import cancel_open, title
 from nsmlctl.wildcards import choose_sessions
 from nsmlctl.workplace import Workplace, pass_workplace
 
@@ -50,7 +50,8 @@ def _remove(api: Api, place: Workplace, reference: SessionReference, force: bool
     session = api.session(reference)
     full = parse_session(str(session["name"]))
     if force:
-        cancel_open(api, session)
+        for submission in cancel_open(api, session):
+            tell(f"{title(submission)} of checkpoint {plain(str(submission['checkpoint']))}: {submission['state']}")
     if force and not session["final"]:
         _stop(place, full)
     api.remove_session(full)

@@ -63,4 +63,5 @@ def announce(session: Json, *, tell_next: bool = True) -> None:
     if tell_next:
         short = "/".join(name.split("/")[1:])
         echo(f"  {session['url']}")
-        echo(f"Next:  nsmlctl logs -f {short}   |   nsmlctl model ls {short}   |   nsmlctl submit {short}")
+        submit = "" if session["dataset"] in (None, NO_DATASET) else f"   |   nsmlctl submit {short}"
+        echo(f"Next:  nsmlctl logs -f {short}   |   nsmlctl model ls {short}{submit}")

@@ -22,7 +22,7 @@ def command(place: Workplace, sessions: tuple[str, ...], as_json: bool) -> None:
     """
     api = place.api()
     stopped = []
-    for reference in choose_sessions(api, place, sessions):
+    for reference in choose_sessions(api, place, sessions, going=True):
         stopped.append(api.stop_session(reference))
         if not as_json:
             echo(f"Session {stopped[-1]['name']}: {stopped[-1]['status']}")

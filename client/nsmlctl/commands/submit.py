@@ -169,4 +169,4 @@ def _conclude(submission: Json, as_json: bool, rehearse: bool) -> None:
     if submission.get("rank") is not None:
         best = "" if submission.get("best", True) else "; your best score stays"
         echo(f"Rank: {submission['rank']} on {submission['dataset']}{best}")
-    echo("Done: a rehearsal on the dataset's sample, which counts nowhere." if rehearse else "Done")
+    echo("Done: a rehearsal, which counts nowhere." if rehearse else "Done")

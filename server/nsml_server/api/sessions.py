@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from nsml_server.api.answers import Following, Json
 from nsml_server.api.callers import IdempotencyKey, TheCaller, ThePlatform
 from nsml_server.api.schemas import LARGEST, Memo, NewSession
-from nsml_server.services import checkpoints, environments, logs, metrics, sessions, stops, views
+from nsml_server.services import checkpoints, environments, logs, metrics, removals, sessions, stops, views
 from nsml_server.services.platform import Platform
 from nsml_server.services.sessions import Reference, Request
 
@@ -58,9 +58,9 @@ def list_sessions(
 
 @router.delete("/sessions")
 def delete_sessions(platform: ThePlatform, caller: TheCaller, name: Pattern, force: bool = False) -> Json:
-    """Take all your sessions that a name with wildcards means off the list; with `force` also those that run."""
+    """Take all your sessions that a name with wildcards means off the list; with `force` also those that go on."""
     with platform.database.write() as tx:
-        removed = sessions.delete_matching(platform, tx, caller, name, force=force)
+        removed = removals.remove_matching(platform, tx, caller, name, force=force)
     return Json({"removed": removed})
 
 
@@ -84,9 +84,9 @@ def change_memo(platform: ThePlatform, named: TheSession, asked: Memo) -> Json:
 
 @router.delete(ONE, status_code=204)
 def delete_session(platform: ThePlatform, named: TheSession, force: bool = False) -> Response:
-    """Take an ended session off the list, with `force` also one that runs; scores it earned stay."""
+    """Take an ended session off the list, with `force` also one that goes on, or has submits that do; scores stay."""
     with platform.database.write() as tx:
-        sessions.delete(platform, tx, named.find(tx), force=force)
+        removals.remove(platform, tx, named.find(tx), force=force)
     return Response(status_code=204)
 
 

@@ -102,9 +102,13 @@ def is_visible(text: str) -> bool:
 
 def shown(text: str, limit: int = 80) -> str:
     """The text in quotes, safe to print: what cannot be seen is escaped, and a long one is cut."""
+    return f'"{escaped(text, limit)}"'
+
+
+def escaped(text: str, limit: int) -> str:
+    """The same without quotes. What comes of it can also be stored: it has no NUL, and nothing that UTF-8 cannot write."""
     cut = text if len(text) <= limit else text[:limit] + "…"
-    seen = (c if is_visible(c) else c.encode("unicode_escape").decode("ascii") for c in cut)
-    return '"' + "".join(seen) + '"'
+    return "".join(c if is_visible(c) else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 
 def _check_name(name: str, what: str) -> str:

@@ -102,7 +102,8 @@ class Requirements:
             return
         text = self._read(path)
         if text is None:
-            raise refuse(line, "there is no such file in the folder")
+            where = "Put the file into the folder, and not into .nsmlignore; or write its packages here."
+            raise refuse(line, "there is no such file in the folder", where)
         if len(self._files) >= MAX_FILES or self._length + len(text) > MAX_TEXT:
             raise refuse(line, f"more than {MAX_FILES} files, or {MAX_TEXT:,} characters, name each other")
         self.add_file(path, text)

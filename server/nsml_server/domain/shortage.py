@@ -78,7 +78,7 @@ def _kind_missing(shape: Shape, nodes: Sequence[NodeView]) -> str:
 def _gpu_missing(shape: Shape, nodes: Sequence[NodeView]) -> str:
     gpus = [gpu for node in nodes for gpu in node.gpus]
     if not gpus:
-        return f"it asks for {_asked(shape)}, and the machines here have no GPU: the largest request has none"
+        return f"it asks for {_asked(shape)}, and the machines here have no GPU"
     models, drivers = {gpu.model for gpu in gpus}, {gpu.driver for gpu in gpus}
     return f"it asks for {_asked(shape)}, and there are {_listed(models)} with driver {_listed(drivers)}"
 

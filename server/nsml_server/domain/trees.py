@@ -118,7 +118,7 @@ def check_dataset_tree(tree: Tree, leaderboard: bool, metric: str) -> None:
     missing = [path for path in wanted if not _has_bytes(tree, path)]
     if missing:
         raise Invalid(
-            f"A dataset with a leaderboard needs {_listed(missing)}, and that is missing or empty.",
+            f"A dataset with a leaderboard needs {_listed(missing)}, which {'is' if len(missing) == 1 else 'are'} missing or empty.",
             hint=_what_to_add(missing[0]),
             details={"missing": missing},
         )

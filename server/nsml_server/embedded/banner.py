@@ -8,6 +8,8 @@ from pathlib import Path
 SEALED = {
     "bubblewrap": "sealed by bubblewrap: a program sees its own code and data only, and no network",
     "namespace": "sealed by namespaces of their own: a program sees its own code and data only, and no network",
+    "docker": "in containers of their own: a program sees its own code and data only",
+    "docker (disks only measured)": "in containers of their own, their disks measured and not limited",
     "user": "each as a user of its own: closed to other people's files, but not to the network",
     "none": "NOT SEALED: this platform is for people you trust",
 }

@@ -8,15 +8,15 @@ from typing import Any
 import structlog
 
 from nsml_server.domain import journal, ranking, trees
-from nsml_server.domain.names import check_checkpoint, shown
+from nsml_server.domain.names import check_checkpoint, escaped, shown
 from nsml_server.domain.ranking import Order
 from nsml_server.errors import Conflict, Invalid, NotFound, NsmlError, TooLarge
 from nsml_server.services import files, runs, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.repositories import checkpoints, manifests
+from nsml_server.storage.repositories import checkpoints, manifests, origins
 from nsml_server.storage.tables import Checkpoint, Run, Session
-from nsml_worker.contract import Tree
+from nsml_worker.contract import RunKind, Tree
 
 LISTED = 20  # names in a sentence
 MAX_WHY = 500  # characters of the reason for which a worker did not take one
@@ -72,10 +72,16 @@ def choose_newest(tx: ReadTransaction, session: Session, name: str | None) -> Ch
     return saved[-1] if name is None else _named(session, saved, name)
 
 
+def served_by(tx: ReadTransaction, session: Session) -> str | None:
+    """The session whose checkpoint this one answers with; None of one that saves its own."""
+    origin = origins.named(tx, [session.id]).get(session.id) if session.run.kind is RunKind.SERVE else None
+    return f"{origin.user}/{origin.dataset}/{origin.number}" if origin else None
+
+
 def _all_saved(tx: ReadTransaction, session: Session, purpose: str) -> Sequence[Checkpoint]:
     saved = checkpoints.of_session(tx, session.id)
     if not saved:
-        raise _nothing_saved(session, purpose)
+        raise _nothing_saved(tx, session, purpose)
     return saved
 
 
@@ -118,7 +124,7 @@ def _read(platform: Platform, tx: WriteTransaction, run: Run, told: dict[str, An
 
 def _refusal(told: dict[str, Any]) -> str:
     """What its owner is told of a checkpoint that the worker did not take. Both texts began in a box."""
-    why = shown(str(told["refused"]), MAX_WHY)[1:-1].rstrip(".")
+    why = escaped(str(told["refused"]), MAX_WHY).rstrip(".")
     return f"The checkpoint {shown(str(told.get('name', '')))} was not kept: {why}."
 
 
@@ -139,12 +145,19 @@ def _best(saved: Sequence[Checkpoint], metric: str, order: Order) -> Checkpoint 
     return saved[ranked[0].entry.id] if ranked else None
 
 
-def _nothing_saved(session: Session, purpose: str) -> Conflict:
+def _nothing_saved(tx: ReadTransaction, session: Session, purpose: str) -> Conflict:
     name, run = specs.name_of(session), session.run
+    source = served_by(tx, session)
+    if source is not None:
+        return Conflict(
+            f"{name} answers with a checkpoint of {source} and saves none of its own.",
+            hint=f"Name that session instead: {source}.",
+            code="no_checkpoint",
+        )
     if run.state.is_final:
         return Conflict(
             f"{name} has ended and saved no checkpoint, so there is nothing to {purpose}.",
-            hint=run.notices[-1] if run.notices else SAVE_FIRST,
+            hint=run.notices[-1] if run.notices else run.message or SAVE_FIRST,
             code="no_checkpoint",
         )
     return Conflict(

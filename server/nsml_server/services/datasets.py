@@ -139,6 +139,12 @@ def find(tx: ReadTransaction, name: str) -> Dataset:
     return dataset
 
 
+def has_board(tx: ReadTransaction, name: str) -> bool:
+    """Whether there is such a dataset, with a leaderboard."""
+    dataset = datasets.named(tx, name)
+    return dataset is not None and dataset.leaderboard
+
+
 def latest(tx: ReadTransaction, dataset: Dataset) -> DatasetVersion:
     """What was pushed last."""
     version = datasets.latest_version(tx, dataset.id)

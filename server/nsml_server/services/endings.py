@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 def conclude(platform: Platform, tx: WriteTransaction, run: Run, reason: Reason, ended: Ended) -> None:
     """An attempt of a run that is held is over for this reason: it is queued again, or it ends and what hangs on it goes on."""
-    run_rows.close_attempt(tx, run, {"facts": ended.to_dict(), "detail": ended.detail[: runs.MAX_DETAIL] or None})
+    run_rows.close_attempt(tx, run, {"facts": ended.to_dict(), "detail": ended.detail or None})
     meaning = outcome(reason)
     if run.state is RunState.STOPPING:
         _end_stopped(platform, tx, run, reason, ended)
@@ -174,7 +174,7 @@ def _judge(error: dict[str, Any], *, shown: bool) -> Failure:
     line = error.get("line")
     detail = f"line {line}" if type(line) is int else _GENERAL.get(reason, "")
     if shown and error.get("message"):
-        detail = str(error["message"])[: runs.MAX_DETAIL].rstrip(".")
+        detail = error["message"].rstrip(".")
     return Failure(reason, "score", outcome(reason).describe({**counts, "detail": detail}))
 
 

@@ -63,7 +63,7 @@ def notes_of(platform: Platform, tx: ReadTransaction, session: Session) -> list[
             f"nsml_package.txt asks for {', '.join(needs.packages)}: where programs run without a container, only the "
             "operator can install Debian packages"
         )
-    return [f"{note[0].upper()}{note[1:]}." for note in notes]
+    return [f"{note}." for note in notes]  # each begins with a name, which keeps its own letters
 
 
 def _read(platform: Platform, tree: Tree, path: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from nsml_server.domain import journal
-from nsml_server.domain.names import shown
+from nsml_server.domain.names import escaped
 from nsml_server.domain.reasons import Reason
 from nsml_server.domain.states import RunState
 from nsml_server.errors import AttemptOver, Conflict, Invalid, Unavailable
@@ -107,7 +108,7 @@ def _fold(run: Run, data: bytes) -> bool:
 
 def _preparing(platform: Platform, tx: WriteTransaction, run: Run, data: dict[str, Any]) -> None:
     if run.state is RunState.PREPARING:
-        run.preparing = shown(str(data.get("text", "")), MAX_PREPARING)[1:-1]
+        run.preparing = escaped(str(data.get("text", "")), MAX_PREPARING)
         tx.flush()
         runs.tell(platform, tx, run)
 
@@ -151,9 +152,10 @@ def _read_end(data: dict[str, Any]) -> Ended:
         detail = f"the worker is newer than the server, which does not know the end {reason[:MAX_PREPARING]!r}"
         data = {**data, "reason": EndReason.NODE_ERROR.value, "detail": detail}
     try:
-        return Ended.from_dict(data)
+        ended = Ended.from_dict(data)
     except ValueError as error:
         raise Invalid(f"This end cannot be read: {error}.", hint=SAME_VERSION) from error
+    return dataclasses.replace(ended, detail=escaped(" ".join(ended.detail.split()), runs.MAX_DETAIL))
 
 
 def _pass_over(_platform: Platform, _tx: WriteTransaction, run: Run, _data: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ DOUBTED = 2  # runs in a row that a machine has let lie, after which it is given
 TRY_AGAIN = (
     600.0  # seconds after which it is given some all the same: what it did not hear may have been lost on its way
 )
+WEAKEST = ("none", "user")  # ways of sealing that are less than the others, the least first
 CONTAINERS = "docker"  # what a node's runner is called that makes its boxes of containers
 
 log = structlog.get_logger()
@@ -109,7 +110,7 @@ def default_gpus(tx: ReadTransaction) -> int:
 def confinement(tx: ReadTransaction) -> str | None:
     """How boxes are sealed: the weakest way among the nodes; None before any node has spoken."""
     ways = [capacity_of(node).confinement for node in all_nodes(tx)]
-    return "none" if "none" in ways else (ways[0] if ways else None)
+    return next((way for way in WEAKEST if way in ways), ways[0] if ways else None)
 
 
 def have_containers(tx: ReadTransaction) -> bool:

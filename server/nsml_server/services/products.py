@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from nsml_server.domain import trees
-from nsml_server.domain.names import shown
+from nsml_server.domain.names import escaped
 from nsml_server.errors import NsmlError
 from nsml_server.services import files, runs
 from nsml_server.services.platform import Platform
@@ -67,4 +67,4 @@ def _left_out(told: object) -> list[list[str]]:
 
 
 def _visible(text: str) -> str:
-    return shown(text, MAX_TEXT)[1:-1]
+    return escaped(text, MAX_TEXT)

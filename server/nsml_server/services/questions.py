@@ -12,7 +12,7 @@ import orjson
 
 from nsml_server.domain.states import RunState
 from nsml_server.errors import Conflict, Invalid, NsmlError, RateLimited, TooLarge
-from nsml_server.services import specs
+from nsml_server.services import checkpoints, specs
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
 from nsml_server.storage.repositories import questions
@@ -39,9 +39,7 @@ def ask(platform: Platform, tx: WriteTransaction, session: Session, asked: Mappi
     if run.state not in (RunState.RUNNING, RunState.PAUSED) or run.node_id is None:
         raise Conflict(
             f"{name} cannot be asked: it is {run.state}.",
-            hint=f"Start one from its checkpoint: `nsmlctl infer {name}`."
-            if run.state.is_final
-            else "Wait until it runs.",
+            hint=_how_to_ask(tx, session),
             code="not_running",
         )
     if questions.count_open(tx, run.id) >= MAX_OPEN:
@@ -53,6 +51,15 @@ def ask(platform: Platform, tx: WriteTransaction, session: Session, asked: Mappi
     tx.flush()
     platform.tell(tx, topic_of_node(run.node_id))
     return row.id
+
+
+def _how_to_ask(tx: ReadTransaction, session: Session) -> str:
+    if not session.run.state.is_final:
+        return "Wait until it runs."
+    source = checkpoints.served_by(tx, session)
+    if source or checkpoints.of_session(tx, session):
+        return f"Start one from its checkpoint: `nsmlctl infer {source or specs.name_of(session)}`."
+    return session.run.message or "It saved no checkpoint to start one from; run it again."
 
 
 def has_waiting(tx: ReadTransaction, node: Node) -> bool:

@@ -6,10 +6,13 @@ import json
 import math
 from typing import Any
 
+from nsml_server.domain.names import escaped
 from nsml_server.errors import NsmlError
 from nsml_server.services import specs
 from nsml_server.services.platform import Platform
 from nsml_worker.contract import Collected
+
+MAX_MESSAGE = 2000  # characters of what the evaluation says of its failure
 
 
 def read(platform: Platform, output: Collected | None) -> float | dict[str, Any] | None:
@@ -26,7 +29,9 @@ def read(platform: Platform, output: Collected | None) -> float | dict[str, Any]
     score, error = told.get("score"), told.get("error")
     if isinstance(score, (int, float)) and not isinstance(score, bool) and _is_finite(score):
         return float(score)
-    return error if isinstance(error, dict) else None
+    if not isinstance(error, dict):
+        return None
+    return {**error, "message": escaped(" ".join(str(error.get("message", "")).split()), MAX_MESSAGE)}
 
 
 def _is_finite(score: float) -> bool:

@@ -1,4 +1,4 @@
-"""Sessions: opened, found by a name that may be short, listed, stopped, removed."""
+"""Sessions: opened, found by a name that may be short, listed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from nsml_server.domain.devices import check_driver, check_model
 from nsml_server.domain.images import DOCKER
 from nsml_server.domain.names import NO_DATASET, is_visible, parse_number, shown
 from nsml_server.domain.names import check_user as check_node  # the same letters
-from nsml_server.domain.patterns import matches_session
 from nsml_server.domain.states import RunState
-from nsml_server.errors import AmbiguousSession, Conflict, Forbidden, Invalid, NotFound
+from nsml_server.errors import AmbiguousSession, Forbidden, Invalid, NotFound
 from nsml_server.services import admission, credits, datasets, environments, files, nodes, requests, runs, specs
 from nsml_server.services.accounts import Caller
 from nsml_server.services.platform import Platform
 from nsml_server.storage.database import ReadTransaction, WriteTransaction
-from nsml_server.storage.repositories import manifests, sessions, submissions
+from nsml_server.storage.repositories import manifests, sessions
 from nsml_server.storage.tables import Run, Session
 from nsml_worker.contract import RunKind, Tree
 
@@ -148,12 +147,12 @@ def find(tx: ReadTransaction, caller: Caller, user: str, dataset: str, number: s
     """
     count = parse_number(number)
     if user not in (ANY, caller.name):
-        raise _unknown(f"{user}/{dataset}/{number}")
+        raise unknown(f"{user}/{dataset}/{number}")
     exact = sessions.named(tx, caller.id, dataset, count) if dataset != ANY else None
     if exact is not None:
         return exact
     if dataset not in (ANY, "session"):
-        raise _unknown(f"{caller.name}/{dataset}/{number}")
+        raise unknown(f"{caller.name}/{dataset}/{number}")
     return _only(sessions.numbered(tx, caller.id, count), near, number)
 
 
@@ -179,47 +178,6 @@ def change_memo(platform: Platform, tx: WriteTransaction, session: Session, memo
     tx.flush()
     runs.tell(platform, tx, session.run)
     return session
-
-
-def delete(platform: Platform, tx: WriteTransaction, session: Session, *, force: bool = False) -> None:
-    """Take it off the list; its number is not given again, and scores it earned stay. `force`: stop it when it runs.
-
-    Raises:
-        Conflict: it, or a submit of it, has not ended.
-    """
-    if not session.run.state.is_final and not force:
-        name = specs.name_of(session)
-        raise Conflict(
-            f"{name} has not ended.", hint=f"Stop it first: `nsmlctl stop {name}`; or do both: `nsmlctl rm -f {name}`."
-        )
-    if submissions.is_under_way(tx, session.id):
-        name = specs.name_of(session)
-        raise Conflict(
-            f"A submit of {name} has not ended.",
-            hint=f"Wait for it, or end it: `nsmlctl submit --cancel {name}`; or do both: `nsmlctl rm -f {name}`.",
-        )
-    runs.ask_to_stop(platform, tx, runs.find(tx, session.run.id))
-    session.deleted_at = platform.now()
-    tx.flush()
-    runs.tell(platform, tx, session.run)
-
-
-def delete_matching(
-    platform: Platform, tx: WriteTransaction, caller: Caller, pattern: str, *, force: bool = False
-) -> list[str]:
-    """Take every session of one's own that a pattern names off the list, all or none. `force`: stop what runs. The names.
-
-    Raises:
-        NotFound: none is called so.
-        Conflict: one of them has not ended.
-    """
-    own = sessions.of_user(tx, caller.id, ended_after=None, dataset=None, search=None, last=MAX_LIST)
-    chosen = [session for session in own if matches_session(specs.name_of(session), pattern)]
-    if not chosen:
-        raise _unknown(pattern)
-    for session in sorted(chosen, key=lambda session: session.run.id):
-        delete(platform, tx, session, force=force)
-    return [str(specs.name_of(session)) for session in chosen]
 
 
 def check_memo(memo: str) -> str:
@@ -300,11 +258,12 @@ def _only(found: Sequence[Session], near: str | None, number: str) -> Session:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise _unknown(f"session/{number}")
+        raise unknown(f"session/{number}")
     raise AmbiguousSession(f"session/{number}", [str(specs.name_of(session)) for session in found])
 
 
-def _unknown(name: str) -> NotFound:
+def unknown(name: str) -> NotFound:
+    """What is said of a name that means none of one's sessions."""
     return NotFound(
         f"There is no session {shown(name)} of yours.",
         hint="`nsmlctl ps -a` lists your sessions.",

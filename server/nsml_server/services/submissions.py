@@ -141,6 +141,13 @@ def cancel(platform: Platform, tx: WriteTransaction, submission: Submission) -> 
     return submission
 
 
+def cancel_all(platform: Platform, tx: WriteTransaction, session: Session) -> None:
+    """End those of a session that go on. Raises as `cancel`."""
+    for submission in of_session(tx, session):
+        if not submission.state.is_final:
+            cancel(platform, tx, submission)
+
+
 def move_of_run(platform: Platform, tx: WriteTransaction, run: Run, target: SubmissionState) -> None:
     """A run of a submit has come so far; one that is there already, or has ended, stays as it is."""
     submission = _of_run(tx, run)
@@ -243,7 +250,7 @@ def _dataset_of(tx: ReadTransaction, session: Session) -> Dataset:
     if not dataset.leaderboard:
         raise Conflict(
             f"The dataset {dataset.name} has no leaderboard, so nothing can be submitted to it.",
-            hint="Its owner can add one: `nsmlctl dataset push -f -l …`.",
+            hint=f"Its owner can add one: `nsmlctl dataset change {dataset.name} --leaderboard`.",
             code="no_leaderboard",
         )
     return dataset

@@ -137,6 +137,7 @@ def board(row: Dataset, rows: Sequence[leaderboard.Row]) -> View:
     """A board: who, how good, when, and with what of theirs."""
     return {
         "dataset": row.name,
+        "leaderboard": row.leaderboard,
         "metric": row.metric,
         "order": row.order.value,
         "entries": [_entry(place) for place in rows],
@@ -279,7 +280,7 @@ def _dataset(platform: Platform, row: Dataset, version: DatasetVersion | None) -
         "version": version.number if version else 0,
         "created_at": time(row.created_at),
         "updated_at": time(row.updated_at),
-        "url": f"{platform.settings.public_url}/leaderboard/{row.name}",
+        "url": f"{platform.settings.public_url}/{f'leaderboard/{row.name}' if row.leaderboard else ''}",
     }
 
 

@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from nsmlctl.errors import BadUsage, CutOff, ServerAway
 from nsmlctl.http_transport import HttpTransport
 from nsmlctl.transport import Request
 
+PATIENCE = 180.0  # seconds for whatever normally comes at once
 Handler = http.server.BaseHTTPRequestHandler
 Act = Callable[[Handler], None]
 
@@ -59,7 +61,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def transport(server: Server) -> Iterator[HttpTransport]:
-    made = HttpTransport(server.url, timeout=5.0)
+    made = HttpTransport(server.url, timeout=PATIENCE)
     yield made
     made.close()
 
@@ -77,7 +79,7 @@ def chunk(handler: Handler, data: bytes) -> None:
 
 
 def assert_set(event: threading.Event) -> None:
-    assert event.wait(5)
+    assert event.wait(PATIENCE)
 
 
 def begin_chunks(handler: Handler) -> None:
@@ -105,7 +107,7 @@ def test_each_thread_has_its_own_connection(server: Server, transport: HttpTrans
 
 def test_a_prefix_of_the_address_is_kept(server: Server) -> None:
     server.act = lambda handler: answer(handler, handler.path.encode())
-    behind = HttpTransport(server.url + "/nsml/", timeout=5.0)
+    behind = HttpTransport(server.url + "/nsml/", timeout=PATIENCE)
     assert behind.send(Request("GET", "/api")).read() == b"/nsml/api"
     behind.close()
 
@@ -131,10 +133,11 @@ def echo(handler: Handler) -> None:
 
 
 def test_nobody_at_the_address_is_told_as_away() -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as gone:
-        address = f"http://127.0.0.1:{gone.server_address[1]}"
-    with pytest.raises(ServerAway, match="connection refused") as caught:
-        HttpTransport(address).send(Request("GET", "/"))
+    with socket.socket() as bound:  # so that nobody else listens there
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(ServerAway, match="connection refused") as caught:
+            HttpTransport(address).send(Request("GET", "/"))
     assert not isinstance(caught.value, CutOff)
 
 
@@ -168,7 +171,7 @@ def test_a_stream_gives_each_piece_as_it_comes_and_its_end_is_seen(server: Serve
     def stream(handler: Handler) -> None:
         begin_chunks(handler)
         chunk(handler, b"first")
-        assert seen.wait(5)  # the second piece is sent only when the first one has arrived
+        assert seen.wait(PATIENCE)  # the second piece is sent only when the first one has arrived
         chunk(handler, b"second")
         chunk(handler, b"")
 

@@ -75,6 +75,28 @@ def test_a_session_that_runs_is_stopped_when_it_is_removed_by_force(mina: Any, w
     assert attempt.end("stopped").status_code == 200
 
 
+@pytest.mark.parametrize("address", ["/sessions/mina/kin/1?", "/sessions?name=kin/*&"])
+def test_submits_that_go_on_are_ended_with_a_session_that_is_removed_by_force(
+    mina: Any, worker: Any, trained: str, address: str
+) -> None:
+    mina.submit(trained)
+    attempt = worker.take_one()
+    attempt.tell("started")
+    mina.submit(trained)
+    going = mina.session(trained)["open_submissions"]
+    assert [(one["id"], one["kind"], one["state"]) for one in going] == [
+        (2, "submit", "queued"),
+        (1, "submit", "predicting"),
+    ]
+    refused = mina.call("DELETE", address)
+    assert refused.status_code == 409
+    assert f"nsmlctl submit --cancel {trained}" in refused.json()["error"]["hint"]
+    assert mina.call("DELETE", f"{address}force=1").status_code in (200, 204)
+    assert [mina.submission(number)["state"] for number in (1, 2)] == ["cancelled", "cancelled"]
+    assert worker.heartbeat([attempt.run_id, 1])["stop"] == [[attempt.run_id, 1, "stopped"]]
+    assert worker.take() == []
+
+
 def test_nobody_elses_sessions_go_by_a_pattern(stranger: Any, trained: str) -> None:
     for pattern in ("*", "*/*/*", trained):
         assert stranger.call("DELETE", "/sessions", params={"name": pattern}).status_code == 404

@@ -188,6 +188,19 @@ def test_a_served_model_may_stand_beside_another_dataset_and_run_another_entry(
     assert "test/test_data" not in [file["path"] for mount in spec["mounts"] for file in mount["tree"]["files"]]
 
 
+def test_a_served_model_has_no_checkpoint_and_names_the_session_that_has(
+    mina: Any, worker: Any, trained: str
+) -> None:
+    served = post(mina, "infer", trained).json()["name"]
+    refused = mina.submit(served).json()["error"]
+    assert refused["code"] == "no_checkpoint"
+    assert refused["message"] == f"{served} answers with a checkpoint of {trained} and saves none of its own."
+    assert refused["hint"] == f"Name that session instead: {trained}."
+    worker.take_one().end()
+    asked = mina.call("POST", f"/sessions/{served}/ask", json={"do": "exec", "code": "x"}).json()["error"]
+    assert asked["hint"] == f"Start one from its checkpoint: `nsmlctl infer {trained}`."
+
+
 def test_nobody_forks_what_is_not_theirs(stranger: Any, trained: str) -> None:
     for verb in ("fork", "resume", "infer"):
         assert post(stranger, verb, trained).status_code == 404

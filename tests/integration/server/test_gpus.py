@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nsml_server.services import caps, credits
 from nsml_server.settings import Settings
 
 GPUS = [{"uuid": f"GPU-{n}", "model": "Tesla P40", "memory": 2**34, "driver": "418.67"} for n in range(2)]
@@ -90,6 +91,34 @@ def test_a_device_without_a_sample_is_not_called_idle(mina: Any, worker: Any, ru
         beat(worker, running)
         clock.move(20)
     assert mina.session("mina/None/1")["status"] == "Running"
+
+
+@pytest.mark.parametrize("between", [lambda *_: None, beat], ids=["no word", "no sample"])
+def test_a_device_that_was_not_seen_for_an_hour_did_not_do_nothing_for_an_hour(
+    mina: Any, worker: Any, running: Any, clock: Any, between: Any
+) -> None:
+    beat(worker, running, 0, 0)
+    for _ in range(181):
+        clock.move(20)
+        between(worker, running)
+    assert mina.session("mina/None/1")["status"] == "Running"
+    beat(worker, running, 0, 0)
+    assert mina.session("mina/None/1")["status"] == "Running"
+
+
+def test_a_round_that_finds_nothing_to_end_waits_for_no_write_lock(
+    mina: Any, worker: Any, running: Any, platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(platform, "settings", Settings(data=platform.settings.data, idle_gpu_stop=True))
+    with platform.database.write() as tx:
+        credits.grant(platform, tx, "mina", 1000)
+    beat(worker, running, 0, 0)
+
+    def refuse() -> None:
+        raise AssertionError("it writes")
+
+    monkeypatch.setattr(platform.database, "write", refuse)
+    caps.enforce(platform)
 
 
 def test_where_an_operator_wants_it_an_idle_session_is_ended_and_told_why(

@@ -130,7 +130,7 @@ def test_files_are_read_as_windows_writes_them(mina: Any, worker: Any, encoding:
     files = {**CODE, "requirements.txt": lines, "base.txt": "\ufeffscipy\r\n".encode()}
     answer = mina.run(None, files=files).json()
     assert answer["image"] == "tf1"
-    assert [note for note in answer["notes"] if note.startswith("Requirements.txt line 2,")] == answer["notes"]
+    assert [note for note in answer["notes"] if note.startswith("requirements.txt line 2,")] == answer["notes"]
     assert worker.take_one().spec["environment_of"]["requirements"] == ["numpy", "scipy"]
 
 

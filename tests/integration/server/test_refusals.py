@@ -61,6 +61,18 @@ def test_a_session_that_saved_nothing_says_so(mina: Any, worker: Any) -> None:
     assert "nsml.save" in error["hint"]
 
 
+def test_a_session_that_failed_before_it_could_save_says_why(mina: Any, worker: Any) -> None:
+    mina.push()
+    worker.hello()
+    name = mina.run().json()["name"]
+    worker.take_one().end("environment_failed", detail="no numpyy")
+    error = error_of(mina.submit(name))
+    assert "saved no checkpoint" in error["message"]
+    assert "could not be installed: no numpyy" in error["hint"]
+    asked = error_of(mina.call("POST", f"/sessions/{name}/ask", json={"do": "exec", "code": "x"}))
+    assert asked["hint"] == error["hint"], "there is no checkpoint to start one from"
+
+
 def test_a_session_without_a_dataset_cannot_be_submitted(mina: Any) -> None:
     name = mina.run(None).json()["name"]
     assert name == "mina/None/1"
@@ -149,3 +161,16 @@ def test_a_dataset_without_labels_is_told_at_the_push(mina: Any) -> None:
     assert refused.status_code == 422
     assert "test/test_label" in error_of(refused)["message"]
     assert mina.call("GET", "/datasets").json() == {"datasets": []}
+
+
+ODD = "fetching\0\u202e"  # PostgreSQL keeps no NUL, and the other turns a line round
+
+
+def test_a_workers_own_words_are_kept_so_that_they_can_be_shown(mina: Any, worker: Any) -> None:
+    worker.hello()
+    name = mina.run(None).json()["name"]
+    attempt = worker.take_one()
+    assert attempt.tell("preparing", {"text": ODD}).status_code == 200
+    assert mina.session(name)["message"] == r"fetching\x00\u202e"
+    assert attempt.end("environment_failed", detail=ODD).status_code == 200
+    assert r"fetching\x00\u202e" in mina.session(name)["message"]

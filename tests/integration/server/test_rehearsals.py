@@ -195,3 +195,10 @@ def test_what_the_scorer_says_of_a_rehearsal_is_shown(mina: Any, worker: Any, re
     worker.predict(b"1\n0\n")
     worker.score({"error": {"code": "evaluation_failed", "message": "ValueError: row 3"}})
     assert "ValueError: row 3" in mina.submission(1)["message"]
+
+
+def test_an_evaluations_own_words_are_kept_so_that_they_can_be_shown(mina: Any, worker: Any, ready: str) -> None:
+    rehearse(mina, ready)
+    worker.predict()
+    worker.score({"error": {"code": "evaluation_failed", "message": "said\0\u202e\ud800"}})
+    assert r"said\x00\u202e\ud800" in mina.submission(1)["message"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 
 from nsml_server.services import accounts
@@ -234,15 +234,25 @@ def test_a_score_measured_by_a_metric_that_is_no_longer_the_boards_leaves_it_alo
 def test_many_are_taken_up_in_several_requests_each_once(
     rose: Any, mina: Any, worker: Any, failed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(2):
+    for answer in (FAILED, {"score": 0.5}, {"score": 0.75}):
         mina.submit(failed)
         worker.predict()
-        worker.score(FAILED)
+        worker.score(answer)
     push(rose, MENDED)
     monkeypatch.setattr("nsml_server.services.rescoring.AT_ONCE", 2)
-    first = rescore(rose, all=True).json()
+    read: set[int] = set()
+
+    def seen(row: Submission, _: Any) -> None:
+        read.add(row.id)
+
+    event.listen(Submission, "load", seen)
+    try:
+        first = rescore(rose, all=True).json()
+        assert read == {1, 2, 3}, "what is taken up, and one more that tells of the rest"
+    finally:
+        event.remove(Submission, "load", seen)
     second = rescore(rose, all=True, after=first["more_after"]).json()
-    assert [[row["submission"] for row in answer["rescorings"]] for answer in (first, second)] == [[2, 1], [3]]
+    assert [[row["submission"] for row in answer["rescorings"]] for answer in (first, second)] == [[2, 1], [4, 3]]
     assert (first["more_after"], second["more_after"]) == (2, None)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
+from sqlalchemy import event
 
 
 def test_a_session_goes_from_queued_to_exited(mina: Any, worker: Any) -> None:
@@ -269,6 +270,35 @@ def test_a_submit_that_trains_again_until_its_limit_is_told_what_its_source_lack
     assert (failed["state"], failed["reason"], failed["phase"]) == ("failed", "wall_clock", "start")
     assert "it trained again instead" in failed["message"]
     assert "It never calls `nsml.paused`" in failed["message"]
+
+
+def test_a_list_of_submits_costs_as_many_queries_however_long_it_is(
+    mina: Any, worker: Any, trained: str, platform: Any
+) -> None:
+    for score in (0.5, 0.75, 0.25):
+        mina.submit(trained)
+        worker.predict()
+        worker.score({"score": score})
+    for _ in range(3):
+        mina.submit(trained)
+    asked: list[str] = []
+
+    def ask(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(platform.database.engine, "before_cursor_execute", ask)
+    counts = []
+    for last in (4, 6):  # of both kinds
+        asked.clear()
+        listed = mina.call("GET", f"/submissions?last={last}").json()["submissions"]
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+    assert [(row["score"], row["rank"], row["best"], row["waiting"] is None) for row in listed] == [
+        *[(None, None, False, False)] * 3,
+        (0.25, 1, False, True),
+        (0.75, 1, True, True),
+        (0.5, 1, False, True),
+    ]
 
 
 def test_one_person_has_only_so_many_submits_under_way(mina: Any, stranger: Any, trained: str, platform: Any) -> None:

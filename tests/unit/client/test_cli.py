@@ -120,6 +120,11 @@ def test_help_imports_neither_a_command_nor_the_network() -> None:
     assert shown.splitlines()[-1] == "[]"
 
 
+def test_the_help_of_a_group_has_whole_sentences(nsmlctl: Run) -> None:
+    told = " ".join(nsmlctl("model", "--help").out.split())
+    assert "List a session's checkpoints with what was reported when they were saved." in told
+
+
 def test_the_group_lists_commands_in_the_order_people_meet_them() -> None:
     assert isinstance(group, LazyGroup)
     assert group.list_commands(click.Context(group))[:3] == ["run", "ps", "logs"]

@@ -68,6 +68,15 @@ def test_a_dataset_is_a_folder(nsmlctl: Run, platform: Any) -> None:
     assert platform.calls == []
 
 
+def test_a_name_that_is_taken_is_told_before_the_upload(nsmlctl: Run, platform: Any) -> None:
+    platform.on("GET", "/datasets/kin", {"name": "kin"})
+    outcome = nsmlctl("dataset", "push", "kin", "data")
+    assert outcome.code == 1
+    assert "There is a dataset kin already.\nSay `-f`" in outcome.err
+    assert [call.method for call in platform.calls] == ["GET"]
+    assert nsmlctl("dataset", "push", "-f", "kin", "data").code == 0
+
+
 def test_what_the_server_finds_wrong_is_told(nsmlctl: Run, platform: Any, refuse: Any) -> None:
     platform.on("PUT", "/datasets/kin", refuse(422, "invalid", "test/test_data is missing."))
     outcome = nsmlctl("dataset", "push", "kin", "data", "-l")
@@ -132,6 +141,12 @@ class TestBoard:
         assert title.split() == ["Owner", "Score", "Submitted", "Session", "Model", "Args"]
         for text in ("kim", "0.834684775998", "years ago", "kim/kin/1", "--lr 1"):
             assert text in line
+
+    def test_an_empty_board_says_why(self, nsmlctl: Run, platform: Any) -> None:
+        platform.on("GET", "/datasets/kin/board", {"dataset": "kin", "leaderboard": True, "entries": []})
+        platform.on("GET", "/datasets/data/board", {"dataset": "data", "leaderboard": False, "entries": []})
+        assert nsmlctl("dataset", "board", "kin").err.startswith("No score yet;")
+        assert nsmlctl("dataset", "board", "data").err.startswith("data has no leaderboard")
 
     def test_mine_and_json(self, nsmlctl: Run, platform: Any) -> None:
         platform.on("GET", "/datasets/kin/board", {"dataset": "kin", "entries": [ENTRY]})

@@ -49,6 +49,20 @@ def test_pull_overwrites_nothing_unless_told(nsmlctl: Run, folder: Path) -> None
     assert (folder / "lib/net.py").read_text() == "net"
 
 
+def test_one_file_is_one(nsmlctl: Run, platform: Any) -> None:
+    platform.on("GET", CODE, {"files": [entry("main.py", b"print(1)")]})
+    platform.on("GET", f"{MODEL}/tree", {"files": [entry("model", b"weights")]})
+    assert nsmlctl("pull", "kim/kin/1", "old").out == "1 file is in old\n"
+    assert nsmlctl("model", "pull", "kim/kin/1", "best").out.startswith("1 file of checkpoint best is in ")
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_is_told(nsmlctl: Run, platform: Any) -> None:
+    outcome = nsmlctl("model", "pull", "kim/kin/1", "./models/best")
+    assert outcome.code == 2
+    assert "nsmlctl model pull kim/kin/1 CHECKPOINT [PATH]" in outcome.err
+    assert platform.calls == []
+
+
 @pytest.mark.parametrize("path", ["../evil", "/etc/evil", "a/../../evil", "a//b", "", "a\x00b", "x\u202ey"])
 def test_a_path_that_leads_elsewhere_is_never_written(nsmlctl: Run, platform: Any, folder: Path, path: str) -> None:
     platform.on("GET", CODE, {"files": [entry("main.py", b"print(1)"), entry(path, b"x")]})

@@ -33,6 +33,12 @@ def test_a_metric_can_be_chosen_by_wildcard(nsmlctl: Run) -> None:
     assert list(json.loads(nsmlctl("plot", "kim/kin/1", "train/*", "-j").out)["series"]) == ["train/loss"]
 
 
+def test_a_metric_that_was_not_reported_is_told_with_those_that_were(nsmlctl: Run) -> None:
+    outcome = nsmlctl("plot", "kim/kin/1", "acuracy", "los*")
+    assert outcome.code == 4
+    assert "kim/kin/1 has reported no acuracy and no los*.\nIt reported: train/loss, test/acc." in outcome.err
+
+
 def test_nothing_reported_is_exit_code_4_with_the_way_to_report(nsmlctl: Run, platform: Any) -> None:
     platform.on("GET", METRICS, {"series": {}})
     outcome = nsmlctl("plot", "kim/kin/1")

@@ -35,6 +35,12 @@ def test_a_session_that_runs_is_told_with_its_page_and_the_next_words(nsmlctl: R
     assert "nsmlctl logs -f kin/1" in outcome.out
 
 
+def test_a_session_without_a_dataset_is_not_told_to_be_submitted(nsmlctl: Run, platform: Any, session: Any) -> None:
+    platform.on("POST", "/sessions", session("kim/None/1"))
+    platform.on("GET", "/sessions/kim/None/1", session("kim/None/1"))
+    assert nsmlctl("run").out.splitlines()[-1] == "Next:  nsmlctl logs -f None/1   |   nsmlctl model ls None/1"
+
+
 def test_the_wish_holds_what_was_typed(nsmlctl: Run, platform: Any) -> None:
     nsmlctl("run", "-d", "kin", "-a", "--epochs 3", "-m", "first", "-g", "0", "-c", "2", "--memory", "2G", "--shm-size", "64MB", "--node", "rack1")  # fmt: skip
     (call,) = platform.called("POST", "/sessions")

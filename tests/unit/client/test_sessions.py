@@ -31,6 +31,11 @@ class TestPs:
         assert title == "Name  Created  Args  Status  Summary  Description  # of Models  Size  Type"
         assert dashes == "----  -------  ----  ------  -------  -----------  -----------  ----  ----"
 
+    def test_an_empty_table_says_what_it_leaves_out(self, nsmlctl: Run, platform: Any) -> None:
+        platform.on("GET", "/sessions", {"sessions": []})
+        assert "`nsmlctl ps -a` lists older ones" in nsmlctl("ps").err
+        assert nsmlctl("ps", "-a").err == nsmlctl("ps", "-d", "kin").err == ""
+
     def test_a_session_is_one_line(self, nsmlctl: Run, platform: Any, session: Any) -> None:
         summary = {"test/loss": 22.86812, "step": 9, "epoch": 2, "acc": 0.5, "note": "ok"}
         line = session(args="--lr 0.1", memo="first", summary=summary, checkpoints=3, size=107_220_000)
@@ -97,6 +102,23 @@ class TestLogs:
         platform.on("GET", LOG, b"\xff\x00 loss\r 0.1\n")
         assert main(["logs", "kim/kin/1"], place) == 0
         assert capsysbinary.readouterr().out == b"\xff\x00 loss\r 0.1\n"
+
+    @pytest.mark.parametrize(
+        ("more", "why"),
+        [
+            ({"message": "The packages could not be installed."}, "The packages could not be installed."),
+            ({"waiting": {"text": "waits for 1 GPU"}}, "waits for 1 GPU"),
+            ({}, "it is running"),
+        ],
+    )
+    def test_an_empty_log_is_told_with_the_reason(
+        self, nsmlctl: Run, platform: Any, session: Any, more: dict[str, Any], why: str
+    ) -> None:
+        platform.on("GET", "/sessions/kim/kin/1", session(**more))
+        platform.on("GET", LOG, b"")
+        outcome = nsmlctl("logs", "kim/kin/1")
+        assert (outcome.code, outcome.out) == (0, "")
+        assert outcome.err == f"Session kim/kin/1 has printed nothing: {why}\n"
 
     def test_json_holds_the_whole_log(self, nsmlctl: Run, platform: Any, session: Any) -> None:
         platform.on("GET", "/sessions/kim/kin/1", session(state="failed", status="Failed", final=True, message="No."))

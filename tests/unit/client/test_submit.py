@@ -169,7 +169,10 @@ class TestCancel:
     def test_rm_ends_them_only_by_force(self, nsmlctl: Run, platform: Any) -> None:
         nsmlctl("rm", "kim/kin/1")
         assert not self.cancelled(platform)
-        assert nsmlctl("rm", "-f", "kim/kin/1").code == 0
+        assert nsmlctl("rm", "-f", "kim/kin/1").err.splitlines() == [
+            "Submit 7 of checkpoint 3: cancelled",
+            "Rehearsal 6 of checkpoint best: cancelled",
+        ]
         paths = [call.path for call in platform.calls]
         assert paths[-3:] == ["/submissions/7/cancel", "/submissions/6/cancel", "/sessions/kim/kin/1"]
 

@@ -64,6 +64,7 @@ def test_an_inference_takes_another_dataset_and_entry_and_says_how_to_ask(nsmlct
         "checkpoint": "best", "dataset": "kin2", "entry": "serve.py",
     }  # fmt: skip
     assert "nsmlctl exec kim/kin/2 'nsml.infer(...)'" in outcome.out
+    assert outcome.out.splitlines()[1].startswith("  http")
 
 
 @pytest.mark.parametrize("verb", ["fork", "resume", "infer"])

@@ -83,5 +83,10 @@ def test_skip_goes_on_past_a_pattern_that_fits_nothing(nsmlctl: Run) -> None:
     assert "kim/kin/12 is removed" in outcome.out
 
 
-def test_stop_takes_wildcards_too(nsmlctl: Run) -> None:
-    assert nsmlctl("stop", "movie/?").out == "Session kim/movie/1: Stopping\n"
+def test_stop_takes_wildcards_too_and_means_those_that_go_on(nsmlctl: Run, platform: Any, session: Any) -> None:
+    ended = {"kim/kin/1", "kim/kin/12"}
+    platform.on("GET", "/sessions", {"sessions": [session(name, final=name in ended) for name in OWN]})
+    assert nsmlctl("stop", "k*/*").out == "Session kim/kin/2: Stopping\n"
+    none = nsmlctl("stop", "kin/1?")
+    assert (none.code, none.out) == (4, "")
+    assert "No session of yours that goes on fits 'kin/1?'." in none.err

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 SDK = Path(__file__).parents[3] / "sdk"
+PATIENCE = 180.0  # seconds for whatever normally comes at once
 
 
 @dataclasses.dataclass
@@ -82,7 +83,10 @@ class FakeBox:
         self, program: str, *arguments: str, fails: bool = False, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         process = self.start(program, *arguments)
-        out, err = process.communicate(stdin, timeout=60)
+        try:
+            out, err = process.communicate(stdin, timeout=PATIENCE)
+        finally:
+            process.kill()
         assert (process.returncode != 0) == fails, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -91,7 +95,7 @@ class FakeBox:
         line = question if isinstance(question, bytes) else json.dumps(question).encode() + b"\n"
         home = os.open(self.home, os.O_RDONLY)
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(30)
+            connection.settimeout(PATIENCE)
             connection.connect(f"/proc/self/fd/{home}/console.sock")
             os.close(home)
             connection.sendall(line)

@@ -11,7 +11,7 @@ from nsml_server.domain.states import RunState, SubmissionState
 from nsml_server.services import leaderboard
 from nsml_server.storage import migrations
 from nsml_server.storage.database import Database, WriteTransaction
-from nsml_server.storage.repositories import manifests
+from nsml_server.storage.repositories import manifests, submissions
 from nsml_server.storage.tables import Dataset, DatasetVersion, Run, Session, Submission, User
 from nsml_worker.contract import RunKind, Tree
 
@@ -104,5 +104,5 @@ def test_equal_scores_share_a_place_and_the_next_is_skipped(database: Database) 
             leaderboard.record(tx, dataset, make_submission(tx, number, number, score, float(number)))
         rows = leaderboard.everyone(tx, dataset)
         assert [(row.rank, row.submission.id) for row in rows] == [(1, 2), (2, 1), (2, 3), (4, 4)]
-        third = next(row.submission for row in rows if row.submission.id == 3)
-        assert leaderboard.standings(tx, [third]) == {3: (2, True)}
+        scored = submissions.scored(tx, dataset.id)
+        assert leaderboard.standings(tx, scored) == {1: (2, True), 2: (1, True), 3: (2, True), 4: (4, True)}

@@ -54,8 +54,20 @@ def find_obstacle(folder: Path) -> str:
 
 
 def choose_size(boxes: Path, count: int) -> int:
-    """Bytes for a box that names no limit: so many, each with as much, find room in what is free now."""
+    """Bytes for a box that names no limit: so many, each with as much, find room in what is free now.
+
+    Asked for each box anew, each is given less than the one before while those run, and what others write to this disk
+    meanwhile refuses none of them.
+    """
     return min(MOST, max(LEAST, find_room(boxes) // count))
+
+
+def size_of(box: Path) -> int:
+    """Bytes of the disk that a box was given; 0 where it has a plain folder."""
+    try:
+        return (box / IMAGE).stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def find_room(boxes: Path) -> int:

@@ -41,7 +41,7 @@ class Endings:
     """Of the boxes in one folder. Every method may be called by any thread."""
 
     def __init__(self, boxes: Path, engine: Engine, name_of: Callable[[BoxId], str], grace: float, disk: int) -> None:
-        """`name_of`: a box's container; `grace`: seconds from asking to killing; `disk`: bytes of a box that names no limit."""
+        """`name_of`: a box's container; `grace`: seconds from asking to killing; `disk`: bytes of a box without a disk of its own."""
         self._boxes = boxes
         self._engine = engine
         self._name_of = name_of
@@ -124,7 +124,7 @@ class Endings:
             if box.id not in self._timed:
                 return
             self._walks = self._walks or Deadlines("box disks")
-        if measure_folder(str(box.room)) > (box.spec.limits.disk or self._disk):
+        if measure_folder(str(box.room)) > self._room_of(box):
             self.ask(box, EndReason.DISK_FULL, at_once=True)
         self._walks.add(DISK_LOOK, lambda: self._measure(box))
 
@@ -187,8 +187,12 @@ class Endings:
             want=find_want(str(disk)) if disk.is_mount() else "",
             seen=state is not None and self._events.since <= state.finished_at and self._engine.answers(),
             limits=box.spec.limits,
-            disk=box.spec.limits.disk or self._disk,
+            disk=self._room_of(box),
         )
+
+    def _room_of(self, box: Box) -> int:
+        """Bytes it may write."""
+        return box.spec.limits.disk or disks.size_of(box.folder) or self._disk
 
 
 def mount_again(box: Box) -> None:

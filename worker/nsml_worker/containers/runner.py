@@ -63,11 +63,11 @@ class DockerRunner:
         self._ready: dict[BoxId, Image] = {}  # prepared and not started
         self._facts: dict[str, dict[str, Any]] = {}  # of images, by their ids: an id never means another image
         boxes.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self._disk = disk or disks.choose_size(boxes, len(os.sched_getaffinity(0)) + 1)  # one each, and one that scores
+        self._disk = disk
         self._obstacle = disks.find_obstacle(boxes.parent / "disk-probe")
         if self._obstacle:
             log.warning("disks_not_limited", said=self._obstacle)
-        self._endings = Endings(boxes, engine, self._name_of, grace, self._disk)
+        self._endings = Endings(boxes, engine, self._name_of, grace, self._choose_disk())
 
     @property
     def confinement(self) -> str:
@@ -186,6 +186,12 @@ class DockerRunner:
         volumes = volumes_of(facts, prepared.image)
         return Image(prepared.image, prepared.python, prepared.path, tuple(variables_of(facts)), volumes)
 
+    def _choose_disk(self) -> int:
+        """Bytes for a box whose spec names no limit."""
+        return self._disk or disks.choose_size(
+            self._boxes, len(os.sched_getaffinity(0)) + 1
+        )  # one each, and one that scores
+
     def _make_folders(self, box: Box) -> int:
         """The folders a program may write to, on a disk of their own; returns the user they belong to."""
         with self._lock:
@@ -193,7 +199,7 @@ class DockerRunner:
             if self._obstacle:
                 (box.folder / DISK).mkdir(mode=0o711)
             else:
-                disks.make_disk(box.folder, box.spec.limits.disk or self._disk)
+                disks.make_disk(box.folder, box.spec.limits.disk or self._choose_disk())
             for folder in (box.app, box.home, box.home / "out", box.home / "checkpoints", box.scratch, box.keep):
                 folder.mkdir(mode=0o700)
                 os.chown(folder, uid, uid)

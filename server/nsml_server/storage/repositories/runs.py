@@ -124,6 +124,11 @@ def lock_on_node(tx: WriteTransaction, node_id: int) -> Sequence[Run]:
     return _lock(tx, and_(Run.state.in_(ON_A_NODE), Run.node_id == node_id))
 
 
+def lock_of_sessions(tx: WriteTransaction, session_ids: Collection[int]) -> None:
+    """Lock what goes on of these sessions, their submits too."""
+    _lock(tx, and_(Run.session_id.in_(session_ids), Run.state.in_(UNDER_WAY)))
+
+
 def lock_of_submission(tx: WriteTransaction, submission_id: int) -> None:
     """Lock the one or two runs of a submit. In turn: the second may just be made by the end of the first."""
     for kind in (RunKind.PREDICT, RunKind.SCORE):

@@ -85,6 +85,7 @@ def test_the_greeting_says_where_what_and_how_boxes_are_sealed() -> None:
     text = greet("http://127.0.0.1:8080", Path("/data"), "none", "http://127.0.0.1:8080/enter/x", "mina")
     for fragment in ("http://127.0.0.1:8080", "/data", "for people you trust", "/enter/x", "nsmlctl run"):
         assert fragment in text
+    assert "in containers" in greet("u", Path("/d"), "docker", "l", "m")
     assert "sessions wait" in greet("u", Path("/d"), None, "l", "m")
 
 

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from blake3 import blake3
 from fastapi.testclient import TestClient
+from sqlalchemy import delete
 
 from nsml_server.domain.placement import Wait
 from nsml_server.domain.states import RunState
+from nsml_server.services import datasets, views
 from nsml_server.storage.repositories import manifests, products
-from nsml_server.storage.tables import Checkpoint, Dataset, Node, Run, RunUse, Session, Submission, User
+from nsml_server.storage.tables import Best, Checkpoint, Dataset, Node, Run, RunUse, Session, Submission, User
 from nsml_server.web import logtext
+from nsml_server.web.readings import steps_of
 from nsml_worker.contract import FileEntry, Tree
 
 PUBLIC = ["/", "/leaderboard/kin", "/login", "/enter/some-code", "/status"]
@@ -117,6 +120,42 @@ def test_a_dataset_without_a_board_has_no_board_page(site: Any, stranger: TestCl
     assert "kin" in stranger.get("/").text
 
 
+def test_a_dataset_without_a_board_offers_no_submit_and_no_link_to_one(site: Any, mina: TestClient) -> None:
+    offered = ('href="/leaderboard/kin"', "/session/mina/kin/1/submit", 'id="submissions-title"')
+    assert all(shown in mina.get("/session/mina/kin/1").text for shown in offered)
+    with site.platform.database.write() as tx:
+        assert views.dataset(site.platform, tx, datasets.find(tx, "kin"))["url"].endswith("/leaderboard/kin")
+        tx.execute(delete(Best))
+        tx.execute(delete(Submission))
+    site.change(Dataset, 1, leaderboard=False)
+    text = mina.get("/session/mina/kin/1").text
+    assert not [shown for shown in offered if shown in text]
+    with site.platform.database.read() as tx:
+        url = views.dataset(site.platform, tx, datasets.find(tx, "kin"))["url"]
+    assert url == f"{site.platform.settings.public_url}/"
+
+
+def test_what_ended_without_a_checkpoint_has_none_to_go_on_from(site: Any, mina: TestClient) -> None:
+    with site.platform.database.write() as tx:
+        tx.execute(delete(Checkpoint))
+    assert "/session/mina/kin/1/fork" in mina.get("/session/mina/kin/1").text
+    site.change(Run, 1, state="failed")
+    assert "/session/mina/kin/1/fork" not in mina.get("/session/mina/kin/1").text
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "steps"),
+    [
+        ("failed", "load", ["queued good", "predicting good", "failed bad"]),
+        ("failed", None, ["queued good", "failed bad"]),
+        ("cancelled", None, ["queued good", "cancelled quiet"]),
+        ("scoring", "infer", ["queued good", "predicting good", "scoring active", "scored quiet"]),
+    ],
+)
+def test_a_submission_s_way_is_told_as_far_as_it_came(state: str, phase: str | None, steps: list[str]) -> None:
+    assert [f"{step} {tone}" for step, tone in steps_of(state, phase)] == steps
+
+
 def test_a_session_shows_state_checkpoints_submissions_and_log(site: Any, mina: TestClient) -> None:
     site.write_log(b"epoch 1\nepoch 2\n")
     text = mina.get("/session/mina/kin/1").text
@@ -126,10 +165,9 @@ def test_a_session_shows_state_checkpoints_submissions_and_log(site: Any, mina: 
 
 def test_why_a_session_waits_and_why_it_failed_is_said(site: Any, mina: TestClient) -> None:
     site.change(Run, 1, state="queued")
-    site.platform.waits.replace({1: Wait("waits for a GPU; two are in use", 4)})
+    site.platform.waits.replace({1: Wait("waits for 1 GPU: 2 of 2 are in use; 4th in line", 4)})
     text = mina.get("/session/mina/kin/1").text
-    assert "waits for a GPU; two are in use" in text
-    assert "position 4 in the queue" in text
+    assert ">waits for 1 GPU: 2 of 2 are in use; 4th in line</p>" in text
     site.change(Run, 1, state="failed", reason="exit_code", message="The program ended with exit code 3.", exit_code=3)
     text = mina.get("/session/mina/kin/1").text
     assert "The program ended with exit code 3." in text
@@ -157,6 +195,33 @@ def test_a_machine_that_takes_no_work_is_named_with_what_to_look_for(site: Any, 
     assert told not in stranger.get("/status").text
     site.change(Node, 1, unclaimed=2, unclaimed_at=now)
     assert f"rack {told}" in stranger.get("/status").text
+
+
+def test_a_machine_says_whether_it_is_here_away_or_drained(site: Any, stranger: TestClient) -> None:
+    now = site.platform.now()
+    with site.platform.database.write() as tx:
+        tx.add(Node(name="rack", capacity={"cpus": 2, "memory": 2**30}, connected=True, seen_at=now))
+    for columns, word in (({}, "Here"), ({"drained": True}, "Drained"), ({"connected": False}, "Away")):
+        site.change(Node, 1, **columns)
+        assert re.findall(r'<span class="badge \w+">(\w+)</span>', stranger.get("/status").text) == [word]
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        (["docker"], "in containers of their own"),
+        (["docker (disks only measured)"], "in containers of their own"),
+        (["docker", "user"], "as users of their own"),
+        (["user", "none"], "without a sandbox"),
+        (["something newer"], "without a sandbox"),
+    ],
+)
+def test_the_status_says_how_programs_are_sealed(site: Any, stranger: TestClient, ways: list[str], said: str) -> None:
+    with site.platform.database.write() as tx:
+        for way in ways:
+            capacity = {"cpus": 2, "memory": 2**30, "confinement": way}
+            tx.add(Node(name=way, capacity=capacity, connected=True, seen_at=site.platform.now()))
+    assert f"Programs run {said}" in stranger.get("/status").text
 
 
 @pytest.mark.parametrize("path", ["/", "/leaderboard/kin", "/sessions", "/session/mina/kin/1", "/submission/1"])
