@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     memory: Bytes | None = None
     """Bytes of memory of a box when none is asked for; none: a container's share of its machine, a process as much as there is."""
     box_disk: Bytes | None = None
-    """Bytes a box may write to its disk; none: no limit."""
+    """Bytes a box may write to its disk; none: what its machine gives it."""
 
     @property
     def database(self) -> str:

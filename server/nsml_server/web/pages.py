@@ -24,6 +24,7 @@ SEALING: dict[str | None, str] = {
     "namespace": mark(
         "Programs run sealed in namespaces of their own: they see their own code and data, and nothing else."
     ),
+    "docker": mark("Programs run in containers of their own: they see their own code and data, and nothing else."),
     "user": mark("Programs run as users of their own, without rights: files of others are closed to them."),
     "none": mark("Programs run without a sandbox."),
     None: mark("No machine has reported yet, so sessions wait."),
@@ -103,8 +104,13 @@ def show_status(visit: Visited) -> HTMLResponse:
     """The machines, and how programs are sealed on them."""
     with visit.platform.database.read() as tx:
         machines = machine_views.machines(visit.platform, tx)
-        sealed = SEALING.get(nodes.confinement(tx), SEALING["none"])
+        sealed = _sealing(nodes.confinement(tx))
     return visit.page("status.html", machines=machines, sealed=sealed)
+
+
+def _sealing(confinement: str | None) -> str:
+    """What it means to a reader. What stands in brackets behind a way says how disks are counted, not how one is sealed."""
+    return SEALING.get(confinement and confinement.partition(" ")[0], SEALING["none"])
 
 
 def _chunks(platform: Platform, run_id: int, size: int) -> Iterator[bytes]:

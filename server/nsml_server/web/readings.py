@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from nsml_server.domain.names import NO_DATASET
 from nsml_server.errors import Forbidden, NotFound, Unauthenticated
 from nsml_server.services import (
     checkpoints,
@@ -77,7 +76,7 @@ def read_session(platform: Platform, tx: ReadTransaction, caller: Caller, name: 
         "run_id": session.run.id,
         "base": address_of(shown["name"]),
         "is_live": shown["state"] in LIVE,
-        "has_dataset": session.dataset != NO_DATASET,
+        "has_board": datasets.has_board(tx, session.dataset),
         "checkpoints": views.checkpoints(newest),
         "submissions": views.submission_list(platform, tx, submitted[:LISTED]),
         "submission_count": len(submitted),
@@ -117,13 +116,17 @@ def read_submission(platform: Platform, caller: Caller, number: int) -> dict[str
         submission = views.submission(platform, tx, submissions.find(tx, caller, number))
         run_id = submissions.log_of(tx, caller, number) if submission["rehearsal"] else None
     log = None if run_id is None else read_log(platform, run_id, final=submission["final"])
-    return {"submission": submission, "steps": steps_of(submission["state"]), "log": log}
+    return {"submission": submission, "steps": steps_of(submission["state"], submission["phase"]), "log": log}
 
 
-def steps_of(state: str) -> list[tuple[str, str]]:
-    """The way of a submission as (state, tone); where it ended without a score, the end is its last step."""
+def steps_of(state: str, phase: str | None) -> list[tuple[str, str]]:
+    """The way of a submission as (state, tone); where it ended without a score, the end is its last step.
+
+    A program that reached any `phase` was predicting.
+    """
     if state not in STEPS:
-        return [("queued", "good"), (state, "bad" if state == "failed" else "quiet")]
+        passed = STEPS[:2] if phase else STEPS[:1]
+        return [*((step, "good") for step in passed), (state, "bad" if state == "failed" else "quiet")]
     now = STEPS.index(state)
     tones = ["good"] * now + ["good" if state == STEPS[-1] else "active"] + ["quiet"] * (len(STEPS) - now - 1)
     return list(zip(STEPS, tones, strict=True))

@@ -42,12 +42,13 @@
   function options(width) {
     const grid = { stroke: colour("--line"), width: 1 };
     const side = { stroke: colour("--dim"), grid, ticks: { show: false }, font: `11px ${colour("--sans")}` };
+    const room = (_, labels) => Math.max(52, 14 + 7 * Math.max(0, ...(labels || []).map((label) => label.length)));
     const bottom = { ...side, size: 26, space: 60 };
     if (axis() === "relative") bottom.values = (_, ticks) => ticks.map(clock);
     return {
       width, height: 150, legend: { show: false }, cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
       scales: { x: { time: axis() === "time" } },
-      axes: [bottom, { ...side, size: 52, values: (_, ticks) => ticks.map(write) }],
+      axes: [bottom, { ...side, size: room, values: (_, ticks) => ticks.map(write) }],
       series: [{}, { stroke: colour("--accent"), width: 1, alpha: 0.35 }, { stroke: colour("--accent"), width: 2, points: { show: false } }],
       hooks: { setCursor: [tellPoint] },
     };

@@ -9,9 +9,12 @@
     event.preventDefault();
     if (!field.form.querySelector("button").disabled) field.form.requestSubmit();
   });
-  // What was asked stands above its answer; the field is free for the next question.
-  page.addEventListener("htmx:afterRequest", (event) => {
-    const field = event.target.querySelector?.("textarea[data-sends]");
-    if (field && event.detail.successful) field.value = "";
+  // What was asked stands above its answer; the field is free for the next question. Its form may be another one by now: the part
+  // is sent again when the session's state changes, and only the field is kept.
+  page.addEventListener("htmx:afterSwap", (event) => {
+    const asked = event.detail.requestConfig?.path;
+    for (const field of page.querySelectorAll("textarea[data-sends]")) {
+      if (field.form.getAttribute("hx-post") === asked) field.value = "";
+    }
   });
 })();
