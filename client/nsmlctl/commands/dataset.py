@@ -122,8 +122,7 @@ def push(
     if max_model_bytes:
         wish["max_model_bytes"] = max_model_bytes
     wish["metric"] = metric or ("custom" if evaluation else "accuracy")
-    if not wish["force"]:
-        _refuse_taken(api, name)
+    _refuse_taken(api, name, wish["force"])
     try:
         upload_folder(api, place, folder, manifest, dataset_limits(api.platform()))
     except KeyboardInterrupt:
@@ -136,13 +135,13 @@ def push(
         _announce(dataset)
 
 
-def _refuse_taken(api: Api, name: str) -> None:
+def _refuse_taken(api: Api, name: str, force: bool) -> None:
     """Raises Refused before the upload, where the push would be refused after it."""
+    if force:
+        return
     with suppress(NotFound, VersionSkew):
         api.dataset(name)
-        raise Refused(
-            f"There is a dataset {name} already.", "Say `-f` to push a new version, or choose another name."
-        )
+        raise Refused(f"There is a dataset {name} already.", "Say `-f` to push a new version, or choose another name.")
 
 
 def laid_out(manifest: Manifest, folder: Path) -> Manifest:

@@ -46,7 +46,13 @@ def command(place: Workplace, url: str | None, as_json: bool) -> None:
     if version.split(".")[:2] != __version__.split(".")[:2]:
         tell(f"Warning: the platform is version {version}, this nsmlctl {__version__}: something may not work.")
     token = _ask_token()
-    user = place.api_of(server, token=token).me()["user"]
+    try:
+        user = place.api_of(server, token=token).me()["user"]
+    except NotLoggedIn as error:
+        raise NotLoggedIn(
+            f"{server} does not know this token: it is mistyped or was revoked.",
+            "Ask whoever looks after the platform for one: `nsmlctl user add NAME` prints it.",
+        ) from error
     path = save_login(place.home, server, token)
     _conclude(server, user, as_json)
     tell(f"The token is kept in {path}, readable by you alone.")

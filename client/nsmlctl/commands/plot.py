@@ -74,9 +74,7 @@ def show(series: Json, session: str) -> None:
     """Raises NotFound when there is nothing to draw."""
     lines = {name: points(line) for name, line in list(series.items())[:MOST]}
     if not any(x for x, _ in lines.values()):
-        raise NotFound(
-            f"{session} has reported nothing.", "A program reports with nsml.report(step=…, loss=…)."
-        )
+        raise NotFound(f"{session} has reported nothing.", "A program reports with nsml.report(step=…, loss=…).")
     for name, (x, y) in lines.items():
         if x:
             click.echo(chart(name, x, y))

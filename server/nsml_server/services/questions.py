@@ -54,7 +54,7 @@ def ask(platform: Platform, tx: WriteTransaction, session: Session, asked: Mappi
 
 
 def _how_to_ask(tx: ReadTransaction, session: Session) -> str:
-    if not session.run.state.is_final:
+    if not session.run.state.is_final and session.run.state is not RunState.STOPPING:
         return "Wait until it runs."
     source = checkpoints.served_by(tx, session)
     if source or checkpoints.of_session(tx, session):

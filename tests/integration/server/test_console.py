@@ -124,6 +124,13 @@ def test_what_does_not_run_cannot_be_asked(mina: Any, trained: str) -> None:
     )
 
 
+def test_what_is_stopping_is_not_waited_for(mina: Any, running: str) -> None:
+    mina.call("POST", f"/sessions/{running}/stop", json={})
+    refused = mina.call("POST", f"/sessions/{running}/ask", json={"do": "exec", "code": "x"}).json()["error"]
+    assert refused["message"].endswith("it is stopping.")
+    assert "Wait" not in refused["hint"]
+
+
 def test_a_session_has_only_so_many_questions_at_a_time(ask: Any, mina: Any, running: str, worker: Any) -> None:
     asked = [ask(do="exec", code=str(number)) for number in range(questions.MAX_OPEN)]
     found: list[Any] = []

@@ -188,9 +188,7 @@ def test_a_served_model_may_stand_beside_another_dataset_and_run_another_entry(
     assert "test/test_data" not in [file["path"] for mount in spec["mounts"] for file in mount["tree"]["files"]]
 
 
-def test_a_served_model_has_no_checkpoint_and_names_the_session_that_has(
-    mina: Any, worker: Any, trained: str
-) -> None:
+def test_a_served_model_has_no_checkpoint_and_names_the_session_that_has(mina: Any, worker: Any, trained: str) -> None:
     served = post(mina, "infer", trained).json()["name"]
     refused = mina.submit(served).json()["error"]
     assert refused["code"] == "no_checkpoint"

@@ -46,7 +46,10 @@ class TestLogin:
     ) -> None:
         pipe(monkeypatch, "wrong\n")
         platform.on("GET", "/me", refuse(401, "unauthenticated", "This token is not known."))
-        assert nsmlctl("login", "http://nsml.test").code == 3
+        outcome = nsmlctl("login", "http://nsml.test")
+        assert outcome.code == 3
+        assert "http://nsml.test does not know this token" in outcome.err
+        assert "nsmlctl login" not in outcome.err, "that is what was typed"
         assert not (place.home / "login.json").exists()
 
     def test_no_token_is_told(self, nsmlctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +96,18 @@ def test_a_new_account_s_token_is_the_only_thing_on_stdout(nsmlctl: Run, platfor
     outcome = nsmlctl("user", "add", "mina", "--admin")
     assert outcome.out == "t0ken\n"
     assert "nsmlctl login http://nsml.test" in outcome.err
+    assert "this machine alone" not in outcome.err
     assert platform.called("POST", "/users")[0].content == {"name": "mina", "admin": True}
+
+
+def test_an_address_that_nobody_else_can_reach_is_not_passed_on_unremarked(
+    nsmlctl: Run, platform: Any, place: Workplace
+) -> None:
+    platform.on("POST", "/users", {"user": "mina", "token": "t0ken"})
+    here = place._replace(environ={**place.environ, "NSML_SERVER": "http://127.0.0.1:8080"})
+    outcome = nsmlctl("user", "add", "mina", place=here)
+    assert outcome.out == "t0ken\n"
+    assert "this machine alone" in outcome.err
 
 
 def test_who_may_not_make_accounts_is_exit_code_3(nsmlctl: Run, platform: Any, refuse: Any) -> None:
