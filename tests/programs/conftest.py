@@ -32,7 +32,7 @@ DATASETS = {
 }
 AT_ONCE = 4  # clients; the platform itself runs as many programs as it has room for
 SEALED = ("bubblewrap", "namespace", "docker")
-PATIENCE = 120  # seconds for one answer of the server, or one text in a log
+PATIENCE = 180  # seconds for one answer of the server, or one text in a log
 
 
 class Walk:
@@ -123,7 +123,7 @@ class Walk:
         """A served model answers until it is stopped; nothing is asked before it has been loaded."""
         served = self.platform.json("infer", self.name)["name"]
         asked = self.platform.ctl("exec", served, expected["asked"], check=False)
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while asked.returncode and time.monotonic() < until:
             time.sleep(0.2)
             asked = self.platform.ctl("exec", served, expected["asked"], check=False)

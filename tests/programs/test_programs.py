@@ -5,7 +5,6 @@ say stands in conftest.py.
 """
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -62,13 +61,13 @@ def test_every_signature_of_those_years_is_in_a_program(convention: str) -> None
     assert any(f"def {convention}:" in program for program in programs)
 
 
-def test_when_all_have_ended_nothing_is_left_running(platform: Any, walks: dict[str, Future[None]]) -> None:
+def test_when_all_have_ended_nothing_is_left_running(
+    platform: Any, walks: dict[str, Future[None]], wait_until: Callable[..., Any]
+) -> None:
     wait(walks.values())
     assert all(session["final"] for session in platform.json("ps", "-a", "-n", "1000")["sessions"])
-    until = time.monotonic() + 20  # the end is told first, and the box is cleaned after it
-    while (boxes := list((platform.data / "worker/boxes").iterdir())) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not boxes
+    # The end is told first, and the box is cleaned after it.
+    wait_until(lambda: not list((platform.data / "worker/boxes").iterdir()))
     with sqlite3.connect(f"file:{platform.data / 'nsml.sqlite'}?mode=ro", uri=True) as rows:
         states = {state for (state,) in rows.execute("SELECT DISTINCT state FROM runs")}
     assert states <= {"exited", "failed", "stopped"}

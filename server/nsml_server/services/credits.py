@@ -92,7 +92,9 @@ def end_schedule(tx: WriteTransaction, schedule_id: int) -> None:
     """Repeat a grant no more; what was given stays. Raises NotFound."""
     row = tx.get(CreditSchedule, schedule_id)
     if row is None:
-        raise NotFound(f"There is no repeated grant {schedule_id}.", hint="`nsmlctl credit -u USER` shows their numbers.")
+        raise NotFound(
+            f"There is no repeated grant {schedule_id}.", hint="`nsmlctl credit -u USER` shows their numbers."
+        )
     row.next_at = None
     tx.flush()
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from nsml_worker.agent import Agent
-from nsml_worker.box import BoxId
+from nsml_worker.box import Box, BoxId
 from nsml_worker.confinement import LADDER, Confinement
 from nsml_worker.containers.box import Site as BoxSite
 from nsml_worker.containers.engine import BOX, Engine
@@ -32,13 +32,16 @@ from nsml_worker.environments import Environments
 from nsml_worker.errors import AttemptOver, ServerRefused, StreamGap
 from nsml_worker.interpreter import Interpreter
 from nsml_worker.materialise import BlobCache
-from nsml_worker.memory_server import MemoryServer
+from nsml_worker.memory_server import SECONDS, MemoryServer
 from nsml_worker.probing import probe
 from nsml_worker.process_runner import ProcessRunner
 from nsml_worker.runner import Runner
 from nsml_worker.sdk_folder import write_sdk
 from nsml_worker.server_api import HttpNode
 
+ROOMY = 30.0  # seconds between asking and killing: enough for whoever has last words on a busy machine
+THREADS = ("run ", "heartbeat", "questions", "gauge", "checkpoints")  # of an agent
+ON_CI = os.environ.get("CI") == "true"
 NODE_TOKEN = secrets.token_hex(16)  # made afresh, so that a program that searches the disk does not find this file
 RUN_TOKEN = "run-secret-canary"
 
@@ -168,18 +171,20 @@ class Site:
         self.confinement, self.interpreter = LADDER[-1], Interpreter.current()
         self.boxes = folder / "boxes"
         self.agents: list[Agent] = []
+        self.others = set(threading.enumerate())
+        self.grace = ROOMY
         self.token_file = folder / "token"
         self.token_file.touch(mode=0o600)
         self.token_file.write_text(NODE_TOKEN)
 
     def confine(self, confinement: Confinement) -> None:
-        """Seal boxes so; skips the test where that does not work."""
+        """Seal boxes so; where that does not work the test is skipped, and fails on CI."""
         for interpreter in (Interpreter.current(), Interpreter("/usr/bin/python3")):
             said = probe(confinement, {"default": interpreter}, self.sdk, self.folder / "probe")
             if not said:
                 self.confinement, self.interpreter = confinement, interpreter
                 return
-        pytest.skip(f"{confinement.name} does not work here: {said}")
+        (pytest.fail if ON_CI else pytest.skip)(f"{confinement.name} does not work here: {said}")
 
     def start_worker(self, pip: dict[str, str] | None = None) -> Agent:
         """`pip`: the variables that configure it."""
@@ -190,11 +195,30 @@ class Site:
         agent.start()
         return agent
 
+    def leave(self) -> None:
+        """The workers leave as their processes end: the threads end too, so nothing of them goes on beside what comes after."""
+        for agent in self.agents:
+            agent.leave()
+        for thread in set(threading.enumerate()) - self.others:
+            if thread.name.startswith(THREADS):
+                thread.join(SECONDS)
+                assert not thread.is_alive(), f"{thread.name} goes on without its worker"
+
+    def close(self) -> None:
+        """End whatever a test left."""
+        self.leave()
+        cleaner = self.make_runner()
+        for box in cleaner.reattach():
+            cleaner.stop(box, at_once=True)
+            finish(cleaner, box)
+
     def make_runner(self, pip: dict[str, str] | None = None) -> Runner:
         """A new one for each worker."""
         environments = Environments(self.folder / "environments", self.boxes, self.confinement, variables=pip)
         images = {"default": self.interpreter}
-        return ProcessRunner(self.boxes, self.sdk, images, self.confinement, grace=0.2, environments=environments)
+        return ProcessRunner(
+            self.boxes, self.sdk, images, self.confinement, grace=self.grace, environments=environments
+        )
 
     def tree(self, files: dict[str, bytes | str]) -> Tree:
         contents = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
@@ -218,6 +242,13 @@ class Site:
         self.memory.offer(spec, token)
         return BoxId(spec.run_id, spec.attempt)
 
+    def lay_out(self, runner: Runner, box: Box) -> None:
+        """Prepare a box whose files are all there."""
+        cache = BlobCache(self.folder / "cache")
+        api = self.memory.of_run(box.spec.run_id, box.token, threading.Event())
+        cache.fetch(api, cache.missing(mount.tree for mount in box.spec.mounts))
+        runner.prepare(box, cache)
+
     def wait_for_output(self, run_id: int, text: bytes) -> None:
         self.memory.wait_for(lambda: text in self.memory.stream(run_id, "log"))
 
@@ -233,7 +264,7 @@ class DockerSite(Site):
         self.boxes = folder / "containers"
         self.engine = Engine.open(os.environ, "local", folder)
         self.images = ImageSite(prefix)
-        self.disk, self.grace = 2**26, 0.3
+        self.disk = 2**26
         self.box_site = BoxSite(self.sdk, 2**30)
         self.runners: list[DockerRunner] = []
 
@@ -276,22 +307,28 @@ class DockerSite(Site):
 
     def close(self) -> None:
         """Take away whatever a test left."""
-        for runner in self.runners:
-            runner.close()
+        try:
+            self.leave()
+        finally:
+            self.clean_boxes()
+            for runner in self.runners:
+                runner.close()
+            self.engine.close()
+
+    def clean_boxes(self) -> None:
+        """Remove every one, whether its program goes on or not. No worker may be left."""
         last = self.make_runner()
         for box in last.reattach():
             last.clean(box)
-        last.close()
-        self.engine.close()
 
 
 @pytest.fixture
 def docker_site(agent_server: AgentServer, open_folder: Path, runtime_prefix: str) -> Iterator[DockerSite]:
     site = DockerSite(open_folder, agent_server, runtime_prefix)
-    yield site
-    for agent in site.agents:
-        agent.leave()
-    site.close()
+    try:
+        yield site
+    finally:
+        site.close()
 
 
 @pytest.fixture
@@ -309,9 +346,8 @@ def make_image(docker_site: DockerSite, docker_engine: Any, base_image: str) -> 
         return str(docker_engine.inspect_image(made[-1])["Id"])
 
     yield make
-    for runner in docker_site.runners:
-        for box in runner.reattach():
-            runner.clean(box)
+    docker_site.leave()
+    docker_site.clean_boxes()
     for name in made:
         docker_engine.remove_image(name, force=True)
 
@@ -348,34 +384,15 @@ def agent_server() -> Iterator[AgentServer]:
 
 @pytest.fixture
 def site(open_folder: Path, agent_server: AgentServer) -> Iterator[Site]:
-    folder = open_folder
-    site = Site(folder, agent_server)
-    yield site
-    for agent in site.agents:
-        agent.leave()
-    cleaner = ProcessRunner(site.boxes, site.sdk, {"default": site.interpreter}, site.confinement)
-    for box in cleaner.reattach():
-        cleaner.stop(box, at_once=True)
-        finish(cleaner, box)
+    site = Site(open_folder, agent_server)
+    try:
+        yield site
+    finally:
+        site.close()
 
 
-def finish(runner: ProcessRunner, box: Any) -> None:
+def finish(runner: Runner, box: Any) -> None:
     watch = runner.watch(box)
     while watch.exit() is None:
         watch.wait()
     watch.close()
-
-
-@pytest.fixture
-def wait_until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for something that nobody announces, looking often."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        pause = threading.Event()
-        for _ in range(3000):
-            if condition():
-                return
-            pause.wait(0.01)
-        raise TimeoutError("it did not come")
-
-    return wait

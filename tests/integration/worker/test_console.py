@@ -1,12 +1,15 @@
 """A person's question reaches the program's own socket and comes back; what listens there is not trusted."""
 
 import socket
+import threading
 from typing import Any
 
 import pytest
 
+from nsml_worker import lines
 from nsml_worker.box import BoxId
 from nsml_worker.confinement import LADDER
+from nsml_worker.contract import RunKind
 
 LISTENING = """
 import json, os, socket, sys
@@ -53,12 +56,44 @@ def test_a_program_without_a_console_is_told_as_such(site: Any) -> None:
     assert ask(site, 'print("listening"); sys.stdin.read(); import time; time.sleep(600)') == {"fault": "no_console"}
 
 
+def test_a_served_model_that_does_not_listen_yet_is_waited_for(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused, connect = threading.Event(), lines.connect
+
+    def note(*arguments: Any) -> socket.socket:
+        try:
+            return connect(*arguments)
+        except OSError:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(lines, "connect", note)
+    waits = "import time\nprint('begins')\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+    box = site.offer(LISTENING + waits + "serve(lambda q: b'{\"output\": 1}\\n')", kind=RunKind.SERVE)
+    site.start_worker().take(1, "run-secret-canary")
+    site.wait_for_output(1, b"begins")
+    site.memory.ask(7, box, {"do": "infer", "args": [1]})
+    assert refused.wait(180)
+    (site.boxes / str(box) / "home/go").touch()
+    site.memory.wait_for(lambda: 7 in site.memory.answers)
+    assert site.memory.answers[7] == {"answer": {"output": 1}}
+
+
 @pytest.mark.parametrize(
     ("answer", "fault"),
-    [("b'nonsense\\n'", "garbled"), ("b'[]\\n'", "garbled"), ("b'x' * (5 << 20)", "garbled"), ("b'half'", "silent")],
+    [
+        ("b'nonsense\\n'", "garbled"),
+        ("b'[]\\n'", "garbled"),
+        ("b'x' * (5 << 20)", "garbled"),
+        ("""b'{"output": NaN}\\n'""", "garbled"),
+        ("b'half'", "silent"),
+    ],
 )
 def test_an_answer_that_makes_no_sense_is_none(site: Any, answer: str, fault: str) -> None:
     assert ask(site, f"serve(lambda q: {answer})") == {"fault": fault}
+
+
+def test_half_a_character_in_an_answer_does_not_cost_the_answer(site: Any) -> None:
+    assert ask(site, r"""serve(lambda q: b'{"output": "\udced"}\n')""") == {"answer": {"output": "?"}}
 
 
 @pytest.mark.parametrize(

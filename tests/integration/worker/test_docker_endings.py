@@ -10,6 +10,14 @@ from nsml_worker.containers import disk as disks
 from nsml_worker.contract import EndReason, Environment, Limits
 
 MEBI = 2**20
+# Returns once the one who keeps the output has written it down; what it was told before, it has looked into by then.
+SAY = """
+import os, time
+def say(text):
+    os.write(1, text)
+    while text not in open("/keep/log", "rb").read():
+        time.sleep(0.01)
+"""
 SLEEP = "import time; print('here'); time.sleep(600)"
 
 
@@ -18,7 +26,7 @@ def nothing_is_left(docker_site: Any, wait_until: Any) -> Any:
     yield
     for agent in docker_site.agents:
         wait_until(lambda agent=agent: not agent.boxes())
-    assert docker_site.list_rest() == []
+    wait_until(lambda: docker_site.list_rest() == [])
 
 
 def test_an_exit_code_is_the_program_s_own(docker_site: Any) -> None:
@@ -91,9 +99,9 @@ class TestDisk:
         assert "OSError: [Errno 28] No space left on device" in output
 
     def test_who_tidies_up_before_it_fails_is_told_too(self, docker_site: Any) -> None:
-        program = (
+        program = SAY + (
             "import os\ntry:\n    f = open('/tmp/x', 'wb', 0)\n    while True: f.write(bytes(2**20))\n"
-            "except OSError as e:\n    print('oh', e, flush=True)\n    import time; time.sleep(0.7)\n    os.unlink('/tmp/x')\n    raise\n"
+            "except OSError as e:\n    say(b'oh, '); say(b'well')\n    os.unlink('/tmp/x')\n    raise\n"
         )
         end, _ = docker_site.finish(program, limits=Limits(disk=16 * MEBI))
         assert end.reason is EndReason.DISK_FULL
@@ -130,19 +138,21 @@ class TestDisk:
 
 class TestTime:
     def test_a_program_that_is_deaf_is_ended_when_its_time_is_over(self, docker_site: Any) -> None:
+        docker_site.grace = 0.3
         program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here'); time.sleep(600)"
-        end, output = docker_site.finish(program, limits=Limits(wall_clock=1))
+        end, output = docker_site.finish(program, limits=Limits(wall_clock=10))
         assert (end.reason, output) == (EndReason.WALL_CLOCK, "here\n")
-        assert 1 <= end.wall_seconds < 5
+        assert 10 <= end.wall_seconds < 600
 
     def test_a_program_may_say_a_word_when_it_is_asked_to_end(self, docker_site: Any) -> None:
         program = (
             "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))\ntime.sleep(600)"
         )
-        end, output = docker_site.finish(program, limits=Limits(wall_clock=1))
+        end, output = docker_site.finish(program, limits=Limits(wall_clock=10))
         assert (end.reason, output) == (EndReason.WALL_CLOCK, "saved\n")
 
     def test_a_stop_reaches_a_deaf_program_and_those_it_has_left_behind(self, docker_site: Any) -> None:
+        docker_site.grace = 0.3
         program = (
             "import os, signal, time\nfor n in (1, 15): signal.signal(n, signal.SIG_IGN)\n"
             "if not os.fork():\n    os.setsid()\n    if os.fork(): os._exit(0)\n    time.sleep(600)\nprint('here'); time.sleep(600)"
@@ -159,7 +169,7 @@ class TestTime:
         program = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True); print('done')"
         end, output = docker_site.finish(program)
         assert (end.reason, output) == (EndReason.EXITED, "done\n")
-        assert end.wall_seconds < 10
+        assert end.wall_seconds < 600
 
 
 class TestOurs:
@@ -183,9 +193,7 @@ class TestOurs:
         assert empty_image in end.detail
 
     def test_a_program_that_kills_the_one_who_keeps_its_output_hurts_itself_alone(self, docker_site: Any) -> None:
-        program = (
-            "import os, time; print('here', flush=True); time.sleep(0.5); os.kill(os.getppid(), 9); time.sleep(600)"
-        )
+        program = SAY + "say(b'here\\n'); os.kill(os.getppid(), 9); time.sleep(600)"
         end, output = docker_site.finish(program)
         assert (end.reason, end.signal, output) == (EndReason.SIGNALLED, 9, "here\n")
 
@@ -194,6 +202,11 @@ class TestOurs:
         program = f"import os; open('/keep/end', 'w').write('{forged}'); os.chmod('/keep', 0o500); os._exit(3)"
         end, _ = docker_site.finish(program)
         assert end.exit_code == 3
+
+    def test_a_note_that_was_taken_away_makes_no_end_of_ours(self, docker_site: Any) -> None:
+        program = "import os, sys; os.unlink('/keep/started'); os.mkdir('/keep/end'); sys.exit(0)"
+        end, _ = docker_site.finish(program)
+        assert (end.reason, end.exit_code) == (EndReason.EXITED, 0)
 
     def test_a_note_that_leads_elsewhere_is_not_followed(self, docker_site: Any) -> None:
         program = "import os; os.symlink('/etc/passwd', '/keep/end'); os.unlink('/keep/log'); os.symlink('/etc/passwd', '/keep/log')"

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from nsml_worker.contract import EndReason
+from nsml_worker.memory_server import SECONDS
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start an engine")
 SLEEP = "import time; print('here'); time.sleep(600)"
@@ -47,12 +48,11 @@ class OwnEngine:
         words += ["--pidfile", f"{self.folder}/pid", "--bridge", "none", "--iptables=false", "--ip-masq=false"]
         with (self.folder / "log").open("ab") as said:
             self.process = subprocess.Popen(words, stdout=said, stderr=said, start_new_session=True)
-        for _ in range(1200):
-            if self.answers():
-                return
+        until = time.monotonic() + SECONDS
+        while not self.answers():
             assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < until, (self.folder / "log").read_text()
             time.sleep(0.05)
-        raise TimeoutError((self.folder / "log").read_text())
 
     def answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as way:
@@ -68,19 +68,31 @@ class OwnEngine:
         """As an upgrade does it."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
+        try:
+            self.process.wait(SECONDS)
+        finally:
+            self.process.kill()
 
 
 @pytest.fixture(scope="module")
 def own_engine(docker_engine: Any, runtime_prefix: str) -> Iterator[OwnEngine]:
     folder = Path(tempfile.mkdtemp(prefix="nsml-engine-"))
     engine = OwnEngine(folder)
-    engine.start()
-    client = docker.api.APIClient(engine.host, version="auto")
-    client.load_image(docker_engine.get_image(f"{runtime_prefix}runtime-default:latest"), quiet=True)
-    client.close()
-    yield engine
-    engine.stop()
+    try:
+        engine.start()
+        client = docker.api.APIClient(engine.host, version="auto", timeout=SECONDS)
+        client.load_image(docker_engine.get_image(f"{runtime_prefix}runtime-default:latest"), quiet=True)
+        client.close()
+        yield engine
+    finally:
+        remove(engine)
+
+
+def remove(engine: OwnEngine) -> None:
+    """Leave nothing of it here."""
+    folder = engine.folder
+    if engine.process is not None and engine.process.poll() is None:
+        engine.stop()
     for process in psutil.process_iter(["cmdline"]):  # what an engine that was killed has forgotten
         if str(folder) in " ".join(process.info["cmdline"] or ()):
             process.kill()

@@ -1,9 +1,12 @@
 """Images and environments on a real Docker engine, pulled from a real registry on this machine."""
 
+import contextlib
+import gzip
 import io
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -11,11 +14,13 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import docker.errors
 import pytest
+import requests
 
 from nsml_worker.containers import pull
 from nsml_worker.containers.engine import BUILD, ENVIRONMENT, PROBE, Engine
@@ -23,6 +28,7 @@ from nsml_worker.containers.environments import DockerEnvironments, PreparedImag
 from nsml_worker.containers.site import ImageSite
 from nsml_worker.contract import Environment
 from nsml_worker.errors import EnvironmentFailed, ImageMissing, Leaving, NoPython, PreparationStopped
+from nsml_worker.memory_server import SECONDS
 
 BASE = "python:3.11-slim-bookworm"
 NAME, PASSWORD = "operator", "open sesame"
@@ -39,7 +45,8 @@ def alone(api: Any) -> Any:
 class Node:
     """The environments of a node, and what they say."""
 
-    def __init__(self, api: Any, folder: Path, **site: Any) -> None:
+    def __init__(self, api: Any, folder: Path, base: str = BASE, **site: Any) -> None:
+        self.base = base
         self.engine = Engine(api, "test-environments", str(folder))
         self.boxes = folder / "boxes"
         self.site = ImageSite(network="host", variables=PIP, **site)
@@ -89,21 +96,34 @@ def made(api: Any) -> Iterator[list[str]]:
             continue
 
 
+@pytest.fixture(scope="session")
+def own_base(docker_engine: Any, base_image: str) -> Iterator[str]:
+    """The base image under an id of its own: no environment that an earlier run has left is built on it."""
+    name = secrets.token_hex(4)
+    box = docker_engine.create_container(base_image, ["/nothing"])
+    docker_engine.commit(box, "nsml-test", name, changes=[f"LABEL nsml.test={name}"])
+    docker_engine.remove_container(box)
+    yield f"nsml-test:{name}"
+    docker_engine.remove_image(f"nsml-test:{name}", force=True)
+
+
 @pytest.fixture
-def node(api: Any, tmp_path: Path, made: list[str]) -> Iterator[Node]:
-    one = Node(api, tmp_path)
+def node(api: Any, tmp_path: Path, made: list[str], own_base: str) -> Iterator[Node]:
+    one = Node(api, tmp_path, own_base)
     yield one
-    assert one.leftovers() == []
-    for image in api.images(filters=one.engine.filters(ENVIRONMENT)):
-        made.append(image["Id"])
+    made += [image["Id"] for image in api.images(filters=one.engine.filters(ENVIRONMENT))]
+    left = one.leftovers()
+    for box in left:
+        one.engine.remove(box)
+    assert left == []
 
 
 class Registry:
     """Debian's docker-registry on a port of this machine."""
 
-    def __init__(self, folder: Path, api: Any, *, locked: bool = False) -> None:
+    def __init__(self, folder: Path, api: Any, port: int, *, locked: bool = False) -> None:
         self.api = api
-        self.port = find_free_port()
+        self.port = port
         users = folder / "htpasswd"
         users.write_text(f"{NAME}:{HASHED}\n")
         config: dict[str, Any] = {
@@ -118,7 +138,15 @@ class Registry:
         words = ["docker-registry", "serve", str(folder / "registry.json")]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.login = {"username": NAME, "password": PASSWORD} if locked else None
-        wait_for_port(self.port)
+
+    def answers(self) -> bool:
+        """Raises AssertionError when it has ended."""
+        assert self.process.poll() is None, "the registry has ended"
+        try:
+            answer = requests.get(f"http://127.0.0.1:{self.port}/v2/", timeout=SECONDS)
+        except requests.ConnectionError:
+            return False
+        return answer.headers.get("Docker-Distribution-Api-Version") == "registry/2.0"
 
     def push(self, made: list[str], name: str, *layers: bytes) -> str:
         """An image of these layers; what this machine has of it is forgotten."""
@@ -138,40 +166,59 @@ class Registry:
         return reference
 
     def close(self) -> None:
-        self.process.terminate()
+        self.process.kill()
         self.process.wait()
 
 
 @pytest.fixture
-def registry(tmp_path: Path, api: Any) -> Iterator[Registry]:
-    one = Registry(tmp_path, api)
-    yield one
-    one.close()
+def start_registry(tmp_path: Path, api: Any, free_port: Any, wait_until: Any) -> Iterator[Callable[..., Registry]]:
+    with contextlib.ExitStack() as started:
+
+        def start(**more: Any) -> Registry:
+            one = Registry(tmp_path, api, free_port("127.0.0.1"), **more)
+            started.callback(one.close)
+            wait_until(one.answers)
+            return one
+
+        yield start
 
 
 @pytest.fixture
-def locked_registry(tmp_path: Path, api: Any) -> Iterator[Registry]:
-    one = Registry(tmp_path, api, locked=True)
-    yield one
-    one.close()
+def registry(start_registry: Callable[..., Registry]) -> Registry:
+    return start_registry()
 
 
-def find_free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+@pytest.fixture
+def locked_registry(start_registry: Callable[..., Registry]) -> Registry:
+    return start_registry(locked=True)
 
 
-def wait_for_port(port: int) -> None:
-    until = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        else:
-            return
+@pytest.fixture
+def endless() -> Iterator[tuple[str, threading.Event]]:
+    """A requirement of which the building never ends, and what is set once pip has fetched it."""
+    fetched = threading.Event()
+    source = {
+        "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": b"import time\ntime.sleep(600)\n",
+        "PKG-INFO": b"Metadata-Version: 1.0\nName: endless\nVersion: 1.0\n",
+    }
+    archive = gzip.compress(pack({f"endless-1.0/{name}": data for name, data in source.items()}))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(archive)))
+            self.end_headers()
+            self.wfile.write(archive)
+            fetched.set()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"endless @ http://127.0.0.1:{server.server_port}/endless-1.0.tar.gz", fetched
+        server.shutdown()
 
 
 def pack(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
@@ -203,7 +250,7 @@ def derive(api: Any, made: list[str], name: str, layer: bytes, changes: list[str
 
 
 def test_the_python_of_an_image_is_found_and_remembered_for_the_box(node: Node) -> None:
-    prepared = node.prepare(reference=BASE)
+    prepared = node.prepare(reference=node.base)
     assert prepared.python == "/usr/local/bin/python"
     assert prepared.path.split(":")[0] == "/usr/local/bin"
     assert prepared.image.startswith("sha256:")
@@ -255,13 +302,20 @@ def test_an_image_comes_from_a_registry_layer_by_layer(
 ) -> None:
     layers = [pack({f"layer{number}": os.urandom(8_000_000)}) for number in range(3)]
     reference = registry.push(made, "three:1", *layers)
-    with Slow(registry.port, rate=3_000_000) as port:
+    told = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if text.endswith(" of 24 MB"):
+            go_on.set()
+
+    go_on = threading.Event()
+    with Held(registry.port, go_on) as port:
         slow = reference.replace(str(registry.port), str(port))
         made.append(slow)
         with pytest.raises(NoPython):
-            node.prepare(reference=slow)
-    progress = [text for text in node.told if text.startswith(f"Pulling {slow}: ")]
-    assert len(progress) >= 2
+            node.prepare(tell, reference=slow)
+    progress = [text for text in told if text.startswith(f"Pulling {slow}: ")]
     assert all(
         re.search(r": \d of 3 layers(, [\d,]+ (of [\d,]+ )?MB( so far)?|, unpacking)?$", text) for text in progress
     )
@@ -277,9 +331,11 @@ def test_a_tag_that_is_not_there_is_told_in_the_registrys_words(
 
 
 def test_a_registry_that_is_away_is_tried_again_and_then_no_more(node: Node) -> None:
-    port = find_free_port()
-    with pytest.raises(ImageMissing, match="connection refused"):
-        node.prepare(reference=f"127.0.0.1:{port}/one:1")
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # so that nobody else listens there
+        port = deaf.getsockname()[1]
+        with pytest.raises(ImageMissing, match="connection refused"):
+            node.prepare(reference=f"127.0.0.1:{port}/one:1")
     assert any(text.startswith(f"Pulling 127.0.0.1:{port}/one:1 again: ") for text in node.told)
 
 
@@ -319,18 +375,38 @@ def test_an_image_larger_than_the_disk_for_images_is_not_fetched(
         api.inspect_image(reference)
 
 
+def test_an_image_that_turns_out_too_large_goes_before_any_other(
+    api: Any, tmp_path: Path, registry: Registry, made: list[str]
+) -> None:
+    """Its layers were small: it holds nothing but zeros."""
+    small = registry.push(made, "small:1", pack({"small": os.urandom(500_000)}))
+    huge = registry.push(made, "huge:1", pack({"huge": bytes(5_000_000)}))
+    node = Node(api, tmp_path / "node", budget=1_000_000)
+    with pytest.raises(NoPython):
+        node.prepare(reference=small)
+    with pytest.raises(ImageMissing, match="larger than"):
+        node.prepare(reference=huge)
+    assert api.inspect_image(small)
+    with pytest.raises(docker.errors.ImageNotFound):
+        api.inspect_image(huge)
+
+
 def test_a_pull_is_given_up_at_once_when_its_run_is_stopped(
     node: Node, registry: Registry, made: list[str], api: Any
 ) -> None:
     reference = registry.push(made, "long:1", pack({"long": os.urandom(20_000_000)}))
-    with Slow(registry.port, rate=1_000_000) as port:
+    more = threading.Event()
+    held = Held(registry.port, more, threading.Event())
+    with held as port:
         slow = reference.replace(str(registry.port), str(port))
         begun = threading.Event()
-        thread = threading.Thread(target=lambda: (begun.wait(20), node.environments.interrupt(node.boxes / "1-1")))
+        thread = threading.Thread(target=lambda: (begun.wait(SECONDS), node.environments.interrupt(node.boxes / "1-1")))
         thread.start()
         with pytest.raises(PreparationStopped):
             node.prepare(reference=slow, tell=lambda text: begun.set() if "layers" in text else None)
         thread.join()
+        more.set()  # at the next word of the engine nobody reads any more
+        assert held.let_go.wait(SECONDS), "the engine goes on with it"
     with pytest.raises(docker.errors.ImageNotFound):
         api.inspect_image(slow)
 
@@ -345,12 +421,16 @@ def test_a_tag_that_moves_does_not_move_a_box_that_was_prepared(node: Node, api:
     made.append(before.image)
 
 
-class Slow:
-    """A proxy to a port of this machine that lets only so many bytes pass in a second."""
+class Held:
+    """A proxy to a port of this machine. Each PART that has come over a connection waits for the next of the gates."""
 
-    def __init__(self, port: int, rate: int) -> None:
+    PART = 4_000_000
+
+    def __init__(self, port: int, *gates: threading.Event) -> None:
         self.target = port
-        self.rate = rate
+        self.gates = gates
+        self.held: set[socket.socket] = set()
+        self.let_go = threading.Event()  # whoever was held has hung up
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.server.getsockname()[1])
 
@@ -359,6 +439,8 @@ class Slow:
         return self.port
 
     def __exit__(self, *_: object) -> None:
+        for gate in self.gates:
+            gate.set()
         self.server.shutdown(socket.SHUT_RDWR)
         self.server.close()
 
@@ -369,18 +451,24 @@ class Slow:
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", self.target))
-            threading.Thread(target=self.copy, args=(near, far, 0), daemon=True).start()
-            threading.Thread(target=self.copy, args=(far, near, self.rate), daemon=True).start()
+            threading.Thread(target=self.copy, args=(near, far), daemon=True).start()
+            threading.Thread(target=self.copy, args=(far, near), daemon=True).start()
 
-    def copy(self, source: socket.socket, sink: socket.socket, rate: int) -> None:
+    def copy(self, source: socket.socket, sink: socket.socket) -> None:
+        came, left = 0, list(self.gates)
         try:
             while data := source.recv(65536):
+                came += len(data)
+                if left and came > self.PART:
+                    self.held.add(sink)
+                    left.pop(0).wait(SECONDS)
+                    came = 0
                 sink.sendall(data)
-                if rate:
-                    time.sleep(len(data) / rate)
         except OSError:
             return
         finally:
+            if source in self.held:
+                self.let_go.set()
             for one in (source, sink):
                 one.close()
 
@@ -389,7 +477,7 @@ class Slow:
 
 
 def test_packages_of_pip_and_apt_are_installed_once_and_then_shared(node: Node) -> None:
-    wanted = {"reference": BASE, "requirements": ("humanize==4.9.0",), "packages": ("tree",)}
+    wanted = {"reference": node.base, "requirements": ("humanize==4.9.0",), "packages": ("tree",)}
     first = node.prepare(**wanted)
     assert node.run(first, first.python, "-c", "import humanize; print(humanize.__version__)") == "4.9.0"
     assert "tree v" in node.run(first, "/usr/bin/tree", "--version")
@@ -400,11 +488,11 @@ def test_packages_of_pip_and_apt_are_installed_once_and_then_shared(node: Node) 
 
 
 def test_what_was_made_ahead_is_there_when_it_is_asked_for(node: Node) -> None:
-    wanted = {"reference": BASE, "requirements": ("humanize==4.4.0",), "key": "as-the-server-names-it"}
+    wanted = {"reference": node.base, "requirements": ("humanize==4.4.0",), "key": "as-the-server-names-it"}
     node.environments.warm(Environment(**wanted), threading.Event())
     assert node.prepare(**wanted).image
     assert node.told == []
-    assert {BASE, "as-the-server-names-it"} <= set(node.environments.holds)
+    assert {node.base, "as-the-server-names-it"} <= set(node.environments.holds)
 
 
 def test_nothing_that_configures_pip_stays_in_an_environment(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,27 +502,60 @@ def test_nothing_that_configures_pip_stays_in_an_environment(node: Node, monkeyp
     environments = DockerEnvironments(node.engine, node.boxes.parent / "images", node.boxes, site)
     (node.boxes / "1-1").mkdir(parents=True)
     prepared = environments.prepare(
-        Environment(reference=BASE, packages=("tree",)), node.boxes / "1-1", node.told.append
+        Environment(reference=node.base, packages=("tree",)), node.boxes / "1-1", node.told.append
     )
     assert "canary" not in json.dumps(node.engine.api.inspect_image(prepared.image))
     assert "canary" not in node.run(prepared, "/bin/sh", "-c", "env; grep -rs canary /nsml-build /root /tmp /etc; ls /")
     assert "nsml-build" not in node.run(prepared, "/bin/ls", "/")
 
 
+def test_nothing_an_image_sets_is_carried_into_the_build_and_all_of_it_into_the_environment(
+    node: Node, api: Any, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = "ENV LD_PRELOAD=/nowhere.so NVIDIA_VISIBLE_DEVICES=all KEPT=yes"
+    image = derive(api, made, "sets", pack({"loose/here": b"1"}), [sets, "VOLUME /loose", "ENTRYPOINT /bin/false"])
+    seen: dict[str, Any] = {}
+    commit = api.commit
+
+    def look_and_commit(box: str, *words: Any, **more: Any) -> Any:
+        seen.update(api.inspect_container(box))
+        return commit(box, *words, **more)
+
+    monkeypatch.setattr(api, "commit", look_and_commit)
+    prepared = node.prepare(reference=image, requirements=("humanize==4.9.0",))
+    variables = dict(pair.split("=", 1) for pair in seen["Config"]["Env"] if "=" in pair)
+    assert (variables["NVIDIA_VISIBLE_DEVICES"], variables["KEPT"]) == ("void", "yes")
+    assert "LD_PRELOAD" not in variables
+    assert seen["Mounts"] == []
+    assert 0 < seen["HostConfig"]["NanoCpus"] <= os.cpu_count() * 10**9
+    kept = api.inspect_image(prepared.image)["Config"]["Env"]
+    assert set(api.inspect_image(image)["Config"]["Env"]) == set(kept)
+
+
+def test_an_image_that_keeps_its_packages_in_a_volume_is_told_so(node: Node, api: Any, made: list[str]) -> None:
+    bare = node.prepare(reference=node.base)
+    folder = node.run(bare, bare.python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])")
+    image = derive(api, made, "volume", pack({"nothing": b""}), [f"VOLUME {folder}"])
+    with pytest.raises(EnvironmentFailed, match="keeps its packages in a VOLUME"):
+        node.prepare(reference=image, requirements=("humanize==4.9.0",))
+
+
 def test_what_an_image_has_already_is_not_installed(node: Node) -> None:
-    bare = node.prepare(reference=BASE)
-    same = node.prepare(reference=BASE, requirements=("pip>=20", "nothing; python_version<'3'"), packages=("bash",))
+    bare = node.prepare(reference=node.base)
+    same = node.prepare(
+        reference=node.base, requirements=("pip>=20", "nothing; python_version<'3'"), packages=("bash",)
+    )
     assert same.image == bare.image
 
 
 def test_pips_own_reason_is_told(node: Node) -> None:
     with pytest.raises(EnvironmentFailed, match="No matching distribution found for no-such-package-of-ours"):
-        node.prepare(reference=BASE, requirements=("no-such-package-of-ours",))
+        node.prepare(reference=node.base, requirements=("no-such-package-of-ours",))
 
 
 def test_apts_own_reason_is_told(node: Node) -> None:
     with pytest.raises(EnvironmentFailed, match="apt-get: Unable to locate package no-such-package-of-ours"):
-        node.prepare(reference=BASE, packages=("no-such-package-of-ours",))
+        node.prepare(reference=node.base, packages=("no-such-package-of-ours",))
 
 
 def test_two_who_need_the_same_wait_for_one_build(node: Node) -> None:
@@ -442,7 +563,7 @@ def test_two_who_need_the_same_wait_for_one_build(node: Node) -> None:
     images: list[str] = []
 
     def prepare(box: str) -> None:
-        images.append(node.prepare(told.append, box, reference=BASE, requirements=("humanize==4.8.0",)).image)
+        images.append(node.prepare(told.append, box, reference=node.base, requirements=("humanize==4.8.0",)).image)
 
     threads = [threading.Thread(target=prepare, args=(box,)) for box in ("1-1", "2-1")]
     for thread in threads:
@@ -454,30 +575,35 @@ def test_two_who_need_the_same_wait_for_one_build(node: Node) -> None:
     assert "Waiting for the same packages, which another session installs" in told
 
 
-def test_a_stop_ends_a_build_at_once(node: Node) -> None:
+def test_a_stop_ends_a_build_at_once(node: Node, endless: tuple[str, threading.Event]) -> None:
+    requirement, fetched = endless
     stopped_at: list[float] = []
 
-    def tell(text: str) -> None:
-        if text.startswith("Installing"):
-            threading.Timer(1.0, stop).start()
-
     def stop() -> None:
+        fetched.wait(SECONDS)
         stopped_at.append(time.monotonic())
         node.environments.interrupt(node.boxes / "1-1")
 
+    stopper = threading.Thread(target=stop)
+    stopper.start()
     with pytest.raises(PreparationStopped):
-        node.prepare(tell, reference=BASE, requirements=("torch==1.13.1",))
-    assert time.monotonic() - stopped_at[0] < 5
+        node.prepare(reference=node.base, requirements=(requirement,))
+    stopper.join()
+    assert fetched.is_set()
+    assert time.monotonic() - stopped_at[0] < 60  # and not the 600 seconds that it would take
     assert node.leftovers() == []
 
 
-def test_a_worker_that_leaves_takes_its_builds_with_it_and_ends_no_session(node: Node) -> None:
-    def tell(text: str) -> None:
-        if text.startswith("Installing"):
-            threading.Timer(0.5, node.environments.close).start()
-
+def test_a_worker_that_leaves_takes_its_builds_with_it_and_ends_no_session(
+    node: Node, endless: tuple[str, threading.Event]
+) -> None:
+    requirement, fetched = endless
+    leaver = threading.Thread(target=lambda: (fetched.wait(SECONDS), node.environments.close()))
+    leaver.start()
     with pytest.raises(Leaving):
-        node.prepare(tell, reference=BASE, requirements=("torch==1.13.1",))
+        node.prepare(reference=node.base, requirements=(requirement,))
+    leaver.join()
+    assert fetched.is_set()
     assert node.leftovers() == []
 
 
@@ -494,16 +620,16 @@ def test_an_interrupted_build_is_cleared_away_at_the_next_start(node: Node, api:
 
 
 def test_the_longest_unused_goes_when_the_disk_for_images_is_full(node: Node, api: Any) -> None:
-    first = node.prepare(box="1-1", reference=BASE, requirements=("humanize==4.7.0",))
-    second = node.prepare(box="2-1", reference=BASE, requirements=("humanize==4.6.0",))
+    first = node.prepare(box="1-1", reference=node.base, requirements=("humanize==4.7.0",))
+    second = node.prepare(box="2-1", reference=node.base, requirements=("humanize==4.6.0",))
     shutil.rmtree(node.boxes / "1-1")
     small = ImageSite(network="host", variables=PIP, budget=1_100_000)
     environments = DockerEnvironments(node.engine, node.boxes.parent / "images", node.boxes, small)
     (node.boxes / "3-1").mkdir()
-    wanted = Environment(reference=BASE, requirements=("humanize==4.5.0",))
+    wanted = Environment(reference=node.base, requirements=("humanize==4.5.0",))
     third = environments.prepare(wanted, node.boxes / "3-1", node.told.append)
     with pytest.raises(docker.errors.ImageNotFound):
         api.inspect_image(first.image)
     assert api.inspect_image(second.image)  # a box uses it
     assert api.inspect_image(third.image)
-    assert api.inspect_image(BASE)  # not ours
+    assert api.inspect_image(node.base)  # not ours

@@ -1,11 +1,13 @@
 """Workers that vanish while containers run: nothing is lost, nothing comes twice, and nothing stays behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -13,6 +15,7 @@ from nsml_worker.box import BoxId
 from nsml_worker.containers import runner
 from nsml_worker.contract import EndReason, EventKind, Limits
 from nsml_worker.errors import Leaving
+from nsml_worker.memory_server import SECONDS
 
 # Prints numbered lines and saves a checkpoint now and then, until a file appears; then says how many lines there were.
 COUNTER = """
@@ -32,12 +35,12 @@ DEAF = "import signal, time\nfor n in (1, 15): signal.signal(n, signal.SIG_IGN)\
 TOKEN = "run-secret-canary"
 
 
-def begin(site: Any, program: str, text: bytes, **more: Any) -> tuple[Any, BoxId]:
-    """A worker and a box that has said something."""
+def begin(site: Any, program: str, text: bytes, **more: Any) -> BoxId:
+    """A worker has it, and it has said something."""
     box, worker = site.offer(program, **more), site.start_worker()
     worker.take(1, TOKEN)
     site.wait_for_output(1, text)
-    return worker, box
+    return box
 
 
 def tell_enough(site: Any, box: BoxId) -> None:
@@ -52,19 +55,15 @@ def check_nothing_lost(site: Any, box: BoxId) -> None:
     assert [event.seq for event in site.memory.events[box]] == list(range(1, len(site.memory.events[box]) + 1))
 
 
-def leave(site: Any, worker: Any) -> None:
-    """As a process that ends: its threads end too."""
-    worker.leave()
-    site.runners[-1].close()
-
-
 def test_a_later_worker_goes_on_without_hole_or_duplicate(docker_site: Any, wait_until: Any) -> None:
-    first, box = begin(docker_site, COUNTER, b"line 60\n")
-    leave(docker_site, first)
-    wait_until(lambda: (docker_site.boxes / str(box) / "disk/keep/log").stat().st_size > 2000)
+    box = begin(docker_site, COUNTER, b"line 60\n")
+    docker_site.leave()
+    told = len(docker_site.memory.stream(1, "log"))
+    wait_until(lambda: (docker_site.boxes / str(box) / "disk/keep/log").stat().st_size > told)
     docker_site.start_worker()
-    wait_until(lambda: len(docker_site.memory.stream(1, "log")) > 3000)
+    docker_site.memory.wait_for(lambda: len(docker_site.memory.hellos) == 2)
     assert docker_site.memory.hellos[-1] == [box]
+    docker_site.memory.wait_for(lambda: len(docker_site.memory.stream(1, "log")) > told)
     tell_enough(docker_site, box)
     assert docker_site.memory.wait_for_end(box).reason is EndReason.EXITED
     check_nothing_lost(docker_site, box)
@@ -72,8 +71,8 @@ def test_a_later_worker_goes_on_without_hole_or_duplicate(docker_site: Any, wait
 
 
 def test_a_box_that_ended_while_no_worker_looked_is_told_by_the_next(docker_site: Any, wait_until: Any) -> None:
-    first, box = begin(docker_site, COUNTER, b"line 10\n")
-    leave(docker_site, first)
+    box = begin(docker_site, COUNTER, b"line 10\n")
+    docker_site.leave()
     tell_enough(docker_site, box)
     wait_until(lambda: docker_site.engine.containers("box")[0]["State"] == "exited")
     docker_site.start_worker()
@@ -83,21 +82,21 @@ def test_a_box_that_ended_while_no_worker_looked_is_told_by_the_next(docker_site
 
 
 def test_a_box_s_time_goes_on_while_no_worker_looks(docker_site: Any, wait_until: Any) -> None:
-    first, box = begin(docker_site, DEAF, b"here\n", limits=Limits(wall_clock=2))
-    leave(docker_site, first)
+    docker_site.grace = 0.3
+    box = begin(docker_site, DEAF, b"here\n", limits=Limits(wall_clock=10))
+    docker_site.leave()
     docker_site.start_worker()
-    end = docker_site.memory.wait_for_end(box)
-    assert (end.reason, end.wall_seconds < 6) == (EndReason.WALL_CLOCK, True)
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.WALL_CLOCK
     wait_until(lambda: docker_site.list_rest() == [])
 
 
 def test_what_one_worker_asked_the_next_one_carries_out(docker_site: Any, wait_until: Any) -> None:
     docker_site.grace = 3.0
-    first, box = begin(docker_site, DEAF, b"here\n")
+    box = begin(docker_site, DEAF, b"here\n")
     docker_site.memory.stops.append(box)
-    first.look()
+    docker_site.agents[-1].look()
     wait_until(lambda: (docker_site.boxes / str(box) / "asked").exists())
-    leave(docker_site, first)
+    docker_site.leave()
     docker_site.memory.stops.clear()
     docker_site.start_worker()
     assert docker_site.memory.wait_for_end(box).reason is EndReason.STOPPED
@@ -105,22 +104,43 @@ def test_what_one_worker_asked_the_next_one_carries_out(docker_site: Any, wait_u
 
 
 def test_a_box_that_was_killed_while_nobody_looked_is_not_blamed(docker_site: Any, wait_until: Any) -> None:
-    first, box = begin(docker_site, DEAF, b"here\n")
-    leave(docker_site, first)
+    box = begin(docker_site, DEAF, b"here\n")
+    docker_site.leave()
     docker_site.engine.api.kill(docker_site.engine.containers("box")[0]["Id"], "SIGKILL")
     docker_site.start_worker()
     assert docker_site.memory.wait_for_end(box).reason is EndReason.BOX_LOST
     wait_until(lambda: docker_site.list_rest() == [])
 
 
+def test_what_a_program_does_to_itself_under_the_eyes_of_a_later_worker_is_its_own(
+    docker_site: Any, wait_until: Any
+) -> None:
+    program = (
+        "import os, time; print('here', flush=True)\nwhile not os.path.exists('enough'): time.sleep(0.01)\n"
+        "os.kill(os.getppid(), 9); time.sleep(600)"
+    )
+    box = begin(docker_site, program, b"here\n")
+    docker_site.leave()
+    docker_site.start_worker()
+    wait_until(lambda: docker_site.runners[-1]._endings._events.since < float("inf"))
+    tell_enough(docker_site, box)
+    assert docker_site.memory.wait_for_end(box).reason is EndReason.SIGNALLED
+    wait_until(lambda: docker_site.list_rest() == [])
+
+
 def test_after_a_restart_of_the_machine_what_the_box_had_written_still_arrives(
     docker_site: Any, wait_until: Any
 ) -> None:
-    first, box = begin(docker_site, COUNTER, b"line 60\n")
-    leave(docker_site, first)
+    program = COUNTER + 'open("last", "w").write("line %d\\n" % n)\ntime.sleep(600)\n'
+    box = begin(docker_site, program, b"line 60\n")
+    docker_site.leave()
+    tell_enough(docker_site, box)
+    disk = docker_site.boxes / str(box) / "disk"
+    wait_until(lambda: (disk / "app/last").exists() and (disk / "app/last").read_text().endswith("\n"))
+    wait_until(lambda: (disk / "keep/log").read_text().endswith((disk / "app/last").read_text()))
     docker_site.engine.api.kill(docker_site.engine.containers("box")[0]["Id"], "SIGKILL")
     wait_until(lambda: docker_site.engine.containers("box")[0]["State"] == "exited")
-    subprocess.run(["umount", docker_site.boxes / str(box) / "disk"], check=True)
+    subprocess.run(["umount", disk], check=True)
     docker_site.start_worker()
     assert docker_site.memory.wait_for_end(box).reason is EndReason.BOX_LOST
     check_nothing_lost(docker_site, box)
@@ -146,11 +166,11 @@ def test_only_what_is_ours_and_belongs_to_no_box_is_collected(
 
 
 def test_a_box_that_was_being_removed_is_removed_by_the_next_worker(docker_site: Any, wait_until: Any) -> None:
-    first, box = begin(docker_site, DEAF, b"here\n")
-    leave(docker_site, first)
+    box = begin(docker_site, DEAF, b"here\n")
+    docker_site.leave()
     (docker_site.boxes / str(box) / "record.json").unlink()
     docker_site.start_worker()
-    assert docker_site.list_rest() == []
+    wait_until(lambda: docker_site.list_rest() == [])
 
 
 def test_one_that_was_made_and_not_started_is_made_again(
@@ -165,7 +185,7 @@ def test_one_that_was_made_and_not_started_is_made_again(
         first = docker_site.start_worker()
         first.take(1, TOKEN)
         wait_until(lambda: docker_site.engine.containers("box") and not first.boxes())
-        leave(docker_site, first)
+        docker_site.leave()
     (made,) = docker_site.engine.containers("box")
     assert made["State"] == "created"
     docker_site.start_worker()
@@ -175,8 +195,8 @@ def test_one_that_was_made_and_not_started_is_made_again(
 
 
 def test_a_stale_box_is_removed_when_the_server_says_so(docker_site: Any, wait_until: Any) -> None:
-    first, box = begin(docker_site, DEAF, b"here\n")
-    leave(docker_site, first)
+    box = begin(docker_site, DEAF, b"here\n")
+    docker_site.leave()
     assert docker_site.list_rest() != []
     docker_site.memory.drops.append(box)
     docker_site.start_worker()
@@ -198,20 +218,31 @@ def test_a_killed_worker_process_leaves_its_containers_to_the_next(
     box = site.offer(COUNTER)
     send_message(site.folder, broker, 1, TOKEN)
     with (site.folder / "worker.log").open("wb") as said:
-        start = lambda: subprocess.Popen([sys.executable, "-m", "nsml_worker"], env=environment, stderr=said)  # noqa: E731
-        worker = start()
-        site.wait_for_output(1, b"line 60\n")
-        worker.send_signal(how)
-        worker.wait(20)
-        worker = start()
-        wait_until(lambda: site.memory.hellos[-1] == [box] and len(site.memory.hellos) == 2)
-        tell_enough(site, box)
-        assert site.memory.wait_for_end(box).reason is EndReason.EXITED
-        wait_until(lambda: site.list_rest() == [])
-        worker.terminate()
-        assert worker.wait(20) == 0
+        with running(environment, said) as worker:
+            site.wait_for_output(1, b"line 60\n")
+            worker.send_signal(how)
+            worker.wait(SECONDS)
+        with running(environment, said) as worker:
+            site.memory.wait_for(lambda: len(site.memory.hellos) == 2)
+            assert site.memory.hellos[-1] == [box]
+            tell_enough(site, box)
+            assert site.memory.wait_for_end(box).reason is EndReason.EXITED
+            wait_until(lambda: site.list_rest() == [])
+            worker.terminate()
+            assert worker.wait(SECONDS) == 0
     check_nothing_lost(site, box)
     assert (site.folder / "worker.log").read_text().count("Traceback") == 0
+
+
+@contextlib.contextmanager
+def running(environment: dict[str, str], said: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process, of which nothing is left afterwards."""
+    worker = subprocess.Popen([sys.executable, "-m", "nsml_worker"], env=environment, stderr=said)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def send_message(folder: Path, broker: str, run_id: int, token: str) -> None:

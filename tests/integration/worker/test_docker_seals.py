@@ -143,21 +143,36 @@ def test_the_engine_was_told_every_limit(docker_site: Any) -> None:
     assert made["AppArmorProfile"] != "unconfined"
 
 
-def test_nothing_an_image_sets_is_carried_into_the_box(docker_site: Any, make_image: Any) -> None:
+def test_nothing_an_image_sets_is_carried_into_the_box(docker_site: Any, make_image: Any, wait_until: Any) -> None:
     """An ENTRYPOINT, a user, a folder, variables of the loader and of Python, a volume that nobody limits."""
     make_image(
-        "ENTRYPOINT /bin/false", "USER root", "WORKDIR /root", "VOLUME /loose", "HEALTHCHECK --interval=1s CMD touch /tmp/sick",
+        "ENTRYPOINT /bin/false", "USER root", "WORKDIR /root", 'VOLUME ["/loose", "//app", "rest"]', "HEALTHCHECK --interval=1s CMD touch /tmp/sick",
         "ENV LD_PRELOAD=/nowhere.so PYTHONSTARTUP=/nowhere NVIDIA_VISIBLE_DEVICES=all KEPT=yes",
     )  # fmt: skip
+    docker_site.start_worker()
+    box = docker_site.offer("import time; print('here'); time.sleep(600)", 4, "run-secret-4")
+    docker_site.agents[-1].take(4, "run-secret-4")
+    docker_site.wait_for_output(4, b"here\n")
+    (one,) = docker_site.engine.containers("box")
+    made = docker_site.engine.inspect(one["Id"])
+    (loose,) = (mount for mount in made["Mounts"] if mount["Type"] == "volume")
+    assert (
+        loose["Destination"] == "rest"
+    )  # the engine makes one for a relative name, and what covers /rest lies over it
+    assert made["State"].get("Health") is None
+    docker_site.memory.stops.append(box)
+    docker_site.memory.wait_for_end(box)
+    wait_until(lambda: loose["Name"] not in [one["Name"] for one in docker_site.engine.api.volumes()["Volumes"] or ()])
     seen = look(docker_site)
     environment = seen["environment"]
     assert not {"LD_PRELOAD", "PYTHONSTARTUP"} & set(environment)
     assert (environment["NVIDIA_VISIBLE_DEVICES"], environment["KEPT"]) == ("void", "yes")
     assert seen["cwd"] == "/app"
-    end, output = docker_site.finish("open('/loose/file', 'w')", run_id=2)
-    assert end.reason is EndReason.EXIT_CODE
-    assert "Read-only file system" in output
-    assert docker_site.engine.api.volumes(filters={"label": "nsml.node"})["Volumes"] in (None, [])
+    assert "/app" in seen["writable"]
+    for run_id, folder in ((2, "/loose"), (3, "/rest")):
+        end, output = docker_site.finish(f"open('{folder}/file', 'w')", run_id=run_id)
+        assert end.reason is EndReason.EXIT_CODE
+        assert "Read-only file system" in output
 
 
 def test_the_program_of_the_scorer_stands_at_the_root_and_sees_the_labels_only_there(docker_site: Any) -> None:

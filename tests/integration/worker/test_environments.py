@@ -1,13 +1,16 @@
 """What a program asks to have installed is installed once, beside nothing of anybody's, and kept for the next who asks."""
 
 import contextlib
+import functools
 import io
+import subprocess
 import sys
 import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from nsml_worker.environments import Environments
 from nsml_worker.errors import EnvironmentFailed, ImageMissing, NoPython, PreparationStopped
 from nsml_worker.installed import find_missing
 from nsml_worker.interpreter import Interpreter, describe
+from nsml_worker.memory_server import SECONDS
 
 
 def write_wheel(folder: Path, name: str, version: str, source: str) -> None:
@@ -50,6 +54,25 @@ def write_source(folder: Path, name: str, program: str) -> None:
             archive.addfile(member, io.BytesIO(text.encode()))
 
 
+def write_repository(folder: Path, name: str, program: str) -> None:
+    """A git repository with a source package, as a server of plain files gives it away."""
+    work = folder / f"{name}-work"
+    work.mkdir()
+    (work / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (work / "backend.py").write_text(program)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@host.test", "-c", "init.defaultBranch=main", "-C"]
+    for words in (
+        ["init", "-q"],
+        ["add", "."],
+        ["commit", "-q", "-m", "x"],
+        ["clone", "-q", "--bare", ".", f"../{name}.git"],
+    ):
+        subprocess.run([*git, str(work), *words], check=True)
+    subprocess.run([*git, str(folder / f"{name}.git"), "update-server-info"], check=True)
+
+
 @pytest.fixture
 def index(site: Any) -> Path:
     """A package index that is a folder, so that no network is needed."""
@@ -58,6 +81,19 @@ def index(site: Any) -> Path:
     write_wheel(folder, "greeting", "1.0", "TEXT = 'hello from 1.0'\n")
     write_wheel(folder, "greeting", "2.0", "TEXT = 'hello from 2.0'\n")
     return folder
+
+
+@pytest.fixture
+def address(index: Path) -> Iterator[str]:
+    """Where the index is served, to whoever names its files one by one."""
+    serve = functools.partial(SimpleHTTPRequestHandler, directory=str(index))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), serve)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture
@@ -111,6 +147,33 @@ def test_what_is_missing_is_installed_over_the_python_that_is_there(site: Any, m
     assert list((site.folder / "environments").glob("*.scratch")) == []
 
 
+# What a build backend has to have: here it writes down a wheel of its own.
+BACKEND = """
+import os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name, info = 'greeting-3.0-py3-none-any.whl', 'greeting-3.0.dist-info'
+    with zipfile.ZipFile(os.path.join(folder, name), 'w') as wheel:
+        wheel.writestr('greeting.py', 'TEXT = 1')
+        wheel.writestr(info + '/METADATA', 'Metadata-Version: 2.1\\nName: greeting\\nVersion: 3.0\\n')
+        wheel.writestr(info + '/WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+        wheel.writestr(info + '/RECORD', '')
+    return name
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "version"),
+    [("{}/greeting-1.0-py3-none-any.whl", "1.0"), ("greeting @ {}/greeting-1.0-py3-none-any.whl", "1.0"),
+     ("git+{}/greeting.git@main#egg=greeting", "3.0")],
+)  # fmt: skip
+def test_a_package_may_be_named_by_its_address(
+    site: Any, made: Any, index: Path, address: str, asked: str, version: str
+) -> None:
+    write_repository(index, "greeting", BACKEND)
+    chosen = made().prepare(needs(asked.format(address)), site.interpreter, box_at(site, "1-1"), texts([]))
+    assert find_missing([f"greeting=={version}"], describe(chosen.executable)) == ()
+
+
 def test_two_who_need_the_same_at_the_same_time_make_it_once(site: Any, made: Any) -> None:
     begun, go_on = threading.Event(), threading.Event()
     built = []
@@ -118,7 +181,7 @@ def test_two_who_need_the_same_at_the_same_time_make_it_once(site: Any, made: An
     def build(place: Any, *_: Any) -> Interpreter:
         built.append(place.folder)
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(SECONDS)
         place.folder.mkdir()
         return Interpreter(place.interpreter)
 
@@ -134,7 +197,7 @@ def test_two_who_need_the_same_at_the_same_time_make_it_once(site: Any, made: An
     ]
     for thread in threads:
         thread.start()
-    assert begun.wait(30)
+    assert begun.wait(SECONDS)
     while not any("another session" in text for text in told):
         threads[0].join(0.01)
     go_on.set()
@@ -144,12 +207,14 @@ def test_two_who_need_the_same_at_the_same_time_make_it_once(site: Any, made: An
     assert chosen[0] == chosen[1]
 
 
-def test_a_second_start_costs_less_than_half_a_second(site: Any, made: Any) -> None:
+def test_a_second_start_builds_nothing(site: Any, made: Any) -> None:
     made().prepare(needs("greeting"), site.interpreter, box_at(site, "1-1"), texts([]))
-    environments, box, told = made(), box_at(site, "2-1"), []
-    began = time.perf_counter()
+
+    def build(*_: Any) -> Interpreter:
+        raise AssertionError("it is there")
+
+    environments, box, told = made(build=build), box_at(site, "2-1"), []
     environments.prepare(needs("greeting"), site.interpreter, box, texts(told))
-    assert time.perf_counter() - began < 0.5
     assert told == []
 
 
@@ -158,7 +223,7 @@ def test_whoever_waits_for_anothers_packages_may_be_stopped(site: Any, made: Any
 
     def build(place: Any, *_: Any) -> Interpreter:
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(SECONDS)
         place.folder.mkdir()
         return Interpreter(place.interpreter)
 
@@ -166,8 +231,8 @@ def test_whoever_waits_for_anothers_packages_may_be_stopped(site: Any, made: Any
     arguments = (needs("greeting"), site.interpreter)
     maker = threading.Thread(target=environments.prepare, args=(*arguments, box_at(site, "1-1"), texts([])))
     maker.start()
-    assert begun.wait(30)
-    stopper = threading.Thread(target=lambda: waits.wait(30) and cancellation.cancel())
+    assert begun.wait(SECONDS)
+    stopper = threading.Thread(target=lambda: waits.wait(SECONDS) and cancellation.cancel())
     stopper.start()
     with pytest.raises(PreparationStopped):
         environments.prepare(*arguments, box_at(site, "2-1"), lambda _: waits.set(), cancellation)
@@ -191,7 +256,7 @@ def test_a_stop_while_pip_runs_ends_pip_at_once_and_leaves_nothing(
     site.memory.stops.append(box)
     end = site.memory.wait_for_end(box)
     assert end.reason is EndReason.STOPPED, end
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60  # and not the 600 seconds that it would take
     wait_until(lambda: commands_below(folders) == [])
     assert list(folders.iterdir()) == []
 

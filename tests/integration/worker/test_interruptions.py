@@ -1,16 +1,19 @@
 """Workers, servers and networks that vanish: nothing is lost, and nothing comes twice."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from nsml_worker.box import BoxId
 from nsml_worker.contract import EndReason, EventKind
+from nsml_worker.memory_server import SECONDS
 
 # Prints numbered lines and saves a checkpoint now and then, until a file appears; then says how many lines there were.
 COUNTER = """
@@ -46,11 +49,13 @@ def test_a_later_worker_goes_on_without_hole_or_duplicate(site: Any, wait_until:
     first = site.start_worker()
     first.take(1, "run-secret-canary")
     site.wait_for_output(1, b"line 60\n")
-    first.leave()
-    wait_until(lambda: (site.folder / "boxes" / str(box) / "log").stat().st_size > 2000)
+    site.leave()
+    told = len(site.memory.stream(1, "log"))
+    wait_until(lambda: (site.folder / "boxes" / str(box) / "log").stat().st_size > told)
     site.start_worker()
-    wait_until(lambda: len(site.memory.stream(1, "log")) > 3000)
+    site.memory.wait_for(lambda: len(site.memory.hellos) == 2)
     assert site.memory.hellos[-1] == [box]
+    site.memory.wait_for(lambda: len(site.memory.stream(1, "log")) > told)
     tell_enough(site, box)
     assert site.memory.wait_for_end(box).reason is EndReason.EXITED
     check_nothing_lost(site, box)
@@ -62,7 +67,7 @@ def test_a_box_that_ended_while_no_worker_looked_is_told_by_the_next(site: Any, 
     first = site.start_worker()
     first.take(1, "run-secret-canary")
     site.wait_for_output(1, b"line 10\n")
-    first.leave()
+    site.leave()
     tell_enough(site, box)
     wait_until(lambda: (site.folder / "boxes" / str(box) / "exit").exists())
     site.start_worker()
@@ -84,15 +89,20 @@ def test_what_a_box_says_while_the_server_is_away_arrives_afterwards(site: Any, 
 
 
 def test_a_finished_box_is_kept_until_the_server_knows_its_end(site: Any, wait_until: Any) -> None:
-    box = site.offer("print('done')")
+    box = site.offer(COUNTER)
     first = site.start_worker()
-    site.server.broken.set()
     first.take(1, "run-secret-canary")
-    first.leave()
+    site.wait_for_output(1, b"line 10\n")
+    site.server.broken.set()
+    tell_enough(site, box)
+    wait_until(lambda: (site.folder / "boxes" / str(box) / "exit").exists())
+    site.leave()
     site.server.broken.clear()
-    second = site.start_worker()
-    second.take(1, "run-secret-canary")
+    assert all(event.kind is not EventKind.ENDED for event in site.memory.events[box])
+    assert not site.is_clean()
+    site.start_worker()
     assert site.memory.wait_for_end(box).reason is EndReason.EXITED
+    check_nothing_lost(site, box)
     wait_until(site.is_clean)
 
 
@@ -112,7 +122,7 @@ def test_a_stale_box_found_on_disk_is_removed_when_the_server_says_so(site: Any,
     first = site.start_worker()
     first.take(1, "run-secret-canary")
     site.wait_for_output(1, b"here\n")
-    first.leave()
+    site.leave()
     assert not site.is_clean()
     site.memory.drops.append(box)
     site.start_worker()
@@ -121,7 +131,7 @@ def test_a_stale_box_found_on_disk_is_removed_when_the_server_says_so(site: Any,
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_worker_process_leaves_its_boxes_to_the_next(site: Any, wait_until: Any, how: int) -> None:
+def test_a_killed_worker_process_leaves_its_boxes_to_the_next(site: Any, how: int) -> None:
     """The whole program: `python -m nsml_worker` with a broker that is a file, sent a message as the server does."""
     broker = f"sqla+sqlite:///{site.folder}/broker.sqlite"
     environment = {
@@ -137,20 +147,31 @@ def test_a_killed_worker_process_leaves_its_boxes_to_the_next(site: Any, wait_un
     box = site.offer(COUNTER)
     send_message(site.folder, broker, 1, "run-secret-canary")
     with (site.folder / "worker.log").open("wb") as said:
-        start = lambda: subprocess.Popen([sys.executable, "-m", "nsml_worker"], env=environment, stderr=said)  # noqa: E731
-        worker = start()
-        site.wait_for_output(1, b"line 60\n")
-        worker.send_signal(how)
-        worker.wait(20)
-        worker = start()
-        wait_until(lambda: site.memory.hellos[-1] == [box] and len(site.memory.hellos) == 2)
-        tell_enough(site, box)
-        assert site.memory.wait_for_end(box).reason is EndReason.EXITED
-        worker.terminate()
-        assert worker.wait(20) == 0
+        with running(environment, said) as worker:
+            site.wait_for_output(1, b"line 60\n")
+            worker.send_signal(how)
+            worker.wait(SECONDS)
+        with running(environment, said) as worker:
+            site.memory.wait_for(lambda: len(site.memory.hellos) == 2)
+            assert site.memory.hellos[-1] == [box]
+            tell_enough(site, box)
+            assert site.memory.wait_for_end(box).reason is EndReason.EXITED
+            worker.terminate()
+            assert worker.wait(SECONDS) == 0
     check_nothing_lost(site, box)
     assert site.memory.farewells == (2 if how == signal.SIGTERM else 1)
     assert (site.folder / "worker.log").read_text().count("Traceback") == 0
+
+
+@contextlib.contextmanager
+def running(environment: dict[str, str], said: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process, of which nothing is left afterwards."""
+    worker = subprocess.Popen([sys.executable, "-m", "nsml_worker"], env=environment, stderr=said)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def send_message(folder: Path, broker: str, run_id: int, token: str) -> None:

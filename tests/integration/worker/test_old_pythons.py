@@ -11,6 +11,13 @@ from nsml_worker.contract import Environment, EventKind
 OLD_PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"))
 
 
+@pytest.mark.skipif(
+    not (Path.home() / ".pyenv").is_dir(), reason="pyenv is missing here: where it is, the Pythons are required"
+)
+def test_there_are_pythons_to_try() -> None:
+    assert OLD_PYTHONS, "pyenv install 3.6"
+
+
 @pytest.mark.parametrize("python", OLD_PYTHONS, ids=lambda path: path.parent.parent.name)
 def test_a_program_runs_on_any_python_from_3_6(site: Any, python: Path) -> None:
     program = (

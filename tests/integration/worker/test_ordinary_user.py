@@ -33,6 +33,8 @@ def find_python() -> str:
             continue
         if done.stdout.strip() == str(sys.version_info[:2]):
             return python
+    if os.environ.get("CI") == "true":
+        raise AssertionError("no Python of this version that another user may start")
     pytest.skip("no Python of this version that another user may start")
 
 

@@ -63,7 +63,7 @@ def test_a_worker_that_was_restarted_tells_them_once(site: Any, wait_until: Any)
     site.server.broken.set()
     (site.folder / "boxes/1-1/app/go").touch()
     wait_until(lambda: (site.folder / "boxes/1-1/exit").exists())
-    first.leave()
+    site.leave()
     site.server.broken.clear()
     site.start_worker()
     assert site.memory.wait_for_end(box).reason is EndReason.EXITED

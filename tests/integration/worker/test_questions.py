@@ -102,7 +102,7 @@ nsml.load("mine", load_fn=lambda path: print(open(path + "/model").read()), sess
     first = site.start_worker()
     first.take(1, "run-secret-canary")
     site.wait_for_output(1, b"here")
-    site.leave(first)
+    site.leave()
     wait_until(lambda: not any(thread.name == f"desk {box}" for thread in threading.enumerate()))
     (site.folder / "boxes/1-1/tmp/go").touch()
     wait_until((site.folder / "boxes/1-1/tmp/asks").exists)

@@ -222,10 +222,16 @@ def test_an_attempt_that_is_over_leaves_nothing_behind(site: Any, wait_until: An
             EndReason.TOO_MANY_PROCESSES,
         ),
         ("import time; open('big', 'wb').write(bytes(8 << 20)); time.sleep(600)", Limits(disk=1 << 20), "disk_full"),
+        (
+            "import os, time; file = open('x', 'wb'); os.unlink('x'); file.write(bytes(8 << 20)); time.sleep(600)",
+            Limits(disk=1 << 20),
+            EndReason.DISK_FULL,
+        ),
         ("import os; os.kill(os.getpid(), 11)", Limits(), EndReason.SIGNALLED),
     ],
 )
 def test_a_limit_ends_a_program_with_its_name(site: Any, program: str, limits: Limits, reason: EndReason) -> None:
+    site.grace = 0.2  # one of them is deaf
     box = site.offer(program, limits=limits)
     site.start_worker().take(1, "run-secret-canary")
     ended = site.memory.wait_for_end(box)

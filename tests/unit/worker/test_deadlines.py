@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from nsml_worker.deadlines import Deadlines
+from nsml_worker.memory_server import SECONDS
 
 
 @pytest.fixture
@@ -16,11 +17,13 @@ def deadlines() -> Iterator[Deadlines]:
 
 
 def test_what_is_due_first_is_done_first_whenever_it_was_asked_for(deadlines: Deadlines) -> None:
-    done, last = list[str](), threading.Event()
-    deadlines.add(0.05, last.set)
-    deadlines.add(0.03, lambda: done.append("second"))
-    deadlines.add(0.0, lambda: done.append("first"))
-    assert last.wait(5)
+    done, gate, last = list[str](), threading.Event(), threading.Event()
+    deadlines.add(-9.0, gate.wait)
+    deadlines.add(-1.0, last.set)
+    deadlines.add(-2.0, lambda: done.append("second"))
+    deadlines.add(-3.0, lambda: done.append("first"))
+    gate.set()
+    assert last.wait(SECONDS)
     assert done == ["first", "second"]
 
 
@@ -28,13 +31,13 @@ def test_one_that_fails_does_not_keep_the_others_from_being_done(deadlines: Dead
     done = threading.Event()
     deadlines.add(0.0, lambda: 1 / 0)
     deadlines.add(0.0, done.set)
-    assert done.wait(5)
+    assert done.wait(SECONDS)
 
 
 def test_what_is_due_may_ask_for_more(deadlines: Deadlines) -> None:
     done = threading.Event()
     deadlines.add(0.0, lambda: deadlines.add(0.0, done.set))
-    assert done.wait(5)
+    assert done.wait(SECONDS)
 
 
 def test_nothing_is_done_after_the_end() -> None:

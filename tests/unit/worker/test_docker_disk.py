@@ -55,6 +55,15 @@ def test_without_a_limit_each_box_has_its_share(tmp_path: Path, free: Any, room:
     assert disk.choose_size(tmp_path, 3) == share * GIB
 
 
+def test_there_is_a_disk_for_one_box_more_than_was_thought_of_when_others_write_too(tmp_path: Path, free: Any) -> None:
+    free(50 * GIB)
+    for name in ("1-1", "2-1", "3-1"):
+        promise(tmp_path, name, disk.choose_size(tmp_path, 2))
+        free(49 * GIB)
+    assert disk.LEAST < disk.choose_size(tmp_path, 2) <= disk.find_room(tmp_path)
+    assert [disk.size_of(tmp_path / name) for name in ("1-1", "2-1", "none")] == [20 * GIB, 14.5 * GIB, 0]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 class TestMounted:
     def test_a_worker_killed_while_it_tried_a_disk_is_no_obstacle_for_the_next(self, tmp_path: Path) -> None:

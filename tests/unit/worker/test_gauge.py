@@ -20,7 +20,7 @@ from nsml_worker.errors import EngineFailed
 from nsml_worker.fields import write_fields
 from nsml_worker.gauge import Gauge, Spent
 from nsml_worker.materialise import BlobCache
-from nsml_worker.memory_server import MemoryServer
+from nsml_worker.memory_server import SECONDS, MemoryServer
 from nsml_worker.process_runner import ProcessRunner
 from nsml_worker.runner import MemoryRunner
 
@@ -106,13 +106,13 @@ def test_a_container_that_ends_while_it_is_asked_about_has_no_use() -> None:
 
 def test_every_heartbeat_tells_memory_and_processors_and_a_slow_engine_holds_none_up(tmp_path: Path) -> None:
     server, halt, over, stuck = MemoryServer(), threading.Event(), threading.Event(), threading.Event()
-    runner = MemoryRunner(tmp_path / "boxes", {"main.py": lambda *_: int(not over.wait(30))})
+    runner = MemoryRunner(tmp_path / "boxes", {"main.py": lambda *_: int(not over.wait(SECONDS))})
     looks: list[BoxId] = []
 
     def measure(box: Box) -> Spent | None:
         looks.append(box.id)
         if len(looks) > 2:
-            stuck.wait(30)
+            stuck.wait(SECONDS)
         return Spent(2**20, float(len(looks)))
 
     runner.measure = measure  # type: ignore[method-assign]

@@ -37,7 +37,7 @@ class TwoGpus(Meter):
 
 def test_use_and_loss_of_gpus_are_told(tmp_path: Path) -> None:
     server, halt, over, meter = MemoryServer(), threading.Event(), threading.Event(), TwoGpus(tmp_path)
-    runner = MemoryRunner(tmp_path / "boxes", {"main.py": lambda *_: int(not over.wait(30))})
+    runner = MemoryRunner(tmp_path / "boxes", {"main.py": lambda *_: int(not over.wait(SECONDS))})
     tree = Tree((FileEntry("main.py", 0, server.keep(b"")),))
     argv, limits = ("python", "-u", "main.py"), Limits(gpus=("GPU-2",))
     spec = RunSpec(1, 1, RunKind.TRAIN, "u/d/1", "default", argv, (Mount("/app", tree),), limits=limits)
@@ -214,7 +214,7 @@ def test_the_boxes_of_a_machine_that_was_removed_end_though_their_programs_are_s
     server, halt, ended = MemoryServer(), threading.Event(), threading.Event()
 
     def wait_in_silence(_box: Box, _write: Any, stop: threading.Event) -> int:
-        assert stop.wait(30)
+        assert stop.wait(SECONDS)
         ended.set()
         return 0
 
@@ -229,7 +229,7 @@ def test_the_boxes_of_a_machine_that_was_removed_end_though_their_programs_are_s
         server.wait_for(lambda: any(one.kind is EventKind.STARTED for one in server.events.get(BoxId(1, 1), [])))
         server.is_node_removed = True
         agent.look()
-        assert ended.wait(30)
+        assert ended.wait(SECONDS)
         server.wait_for(lambda: not agent.boxes())
     finally:
         agent.leave()

@@ -6,6 +6,7 @@ import pytest
 
 from nsml_worker.contract import Environment
 from nsml_worker.errors import ImageMissing, ServerAway
+from nsml_worker.memory_server import SECONDS
 from nsml_worker.warming import RETRY, Warmer
 
 GOOD, BAD, LATER = (Environment(reference=f"image:{number}") for number in range(3))
@@ -65,7 +66,7 @@ def test_it_works_by_itself() -> None:
     node = Node()
     node.wanted = [GOOD, LATER]
     node.warmer.start()
-    assert node.halt.wait(10)
+    assert node.halt.wait(SECONDS)
     assert node.made == [GOOD, LATER]
 
 
@@ -80,5 +81,5 @@ def test_what_nobody_thought_of_does_not_end_it(monkeypatch: pytest.MonkeyPatch)
         node.warm(one, stop)
 
     Warmer(node.fetch, warm, node.halt, first=0.0).start()
-    assert node.halt.wait(30)
+    assert node.halt.wait(SECONDS)
     assert node.made == [LATER]
