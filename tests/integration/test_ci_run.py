@@ -48,14 +48,14 @@ def test_everything_is_done_in_order_and_each_step_says_how_long_it_took(check: 
     assert [line for line in told if line.startswith(("dockerd", "make"))] == [
         "dockerd ",
         "make setup",
-        "make -j2 --output-sync=target frameworks runtimes",
+        "make -j3 --output-sync=target frameworks runtimes",
         "make test",
         "make demo",
     ]
     summary = done.stdout.split("== all is well\n")[1].splitlines()
     assert [line.split("s  ", 1)[1] for line in summary] == [
-        *("Debian packages", "Docker engine", "images, or their stand-ins", "environment", "frameworks and runtimes"),
-        *("tests", "demo", "in all"),
+        *("Debian packages", "Docker compose", "Docker engine", "images, or their stand-ins", "environment"),
+        *("frameworks and runtimes", "tests", "demo", "in all"),
     ]
 
 

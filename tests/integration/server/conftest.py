@@ -16,6 +16,7 @@ from nsml_server.app import create_app
 from nsml_server.broker import MemoryBroker, Message
 from nsml_server.clock import MemoryClock
 from nsml_server.services import accounts
+from nsml_server.services.dispatch import Dispatcher
 from nsml_server.services.platform import Platform
 from nsml_server.settings import Settings
 from nsml_server.storage import migrations, packs
@@ -247,9 +248,19 @@ def platform(tmp_path: Path, clock: MemoryClock, rows: str) -> Iterator[Platform
     database.close()
 
 
+@pytest.fixture(scope="session")
+def built() -> list[Any]:
+    """The application, once there is one: to build its routes takes as long as a test."""
+    return []
+
+
 @pytest.fixture
-def app(platform: Platform) -> Any:
-    return create_app(platform)
+def app(platform: Platform, built: list[Any]) -> Any:
+    if not built:
+        built.append(create_app(platform))
+    state = built[0].state
+    state.platform, state.dispatcher = platform, Dispatcher(platform)
+    return built[0]
 
 
 @pytest.fixture

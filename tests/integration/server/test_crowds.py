@@ -46,6 +46,8 @@ def test_numbers_have_no_gap_when_runs_come_at_once_and_some_are_refused(mina: A
     assert sum(answer.status_code == 422 for answer in answers) == 4
 
 
+# On SQLite two hundred go through the whole platform: tests/e2e/test_crowds.py.
+@pytest.mark.parametrize("rows", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_two_hundred_queued_sessions_all_end(mina: Any, worker: Any) -> None:
     mina.push()
     worker.hello(cpus=8)

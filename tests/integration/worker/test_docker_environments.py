@@ -559,20 +559,29 @@ def test_apts_own_reason_is_told(node: Node) -> None:
 
 
 def test_two_who_need_the_same_wait_for_one_build(node: Node) -> None:
-    told: list[str] = []
-    images: list[str] = []
+    """The first installs, and does not go on before the second has said that it waits."""
+    installs, waits = threading.Event(), threading.Event()
+    images: dict[str, str] = {}
 
-    def prepare(box: str) -> None:
-        images.append(node.prepare(told.append, box, reference=node.base, requirements=("humanize==4.8.0",)).image)
+    def tell_first(text: str) -> None:
+        if text.startswith("Installing"):
+            installs.set()
+            assert waits.wait(SECONDS)
 
-    threads = [threading.Thread(target=prepare, args=(box,)) for box in ("1-1", "2-1")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert images[0] == images[1]
-    assert sum(text.startswith(("Keeping", "Installing")) for text in told) >= 1
-    assert "Waiting for the same packages, which another session installs" in told
+    def tell_second(text: str) -> None:
+        if text == "Waiting for the same packages, which another session installs":
+            waits.set()
+
+    def prepare(box: str, tell: Callable[[str], None]) -> None:
+        images[box] = node.prepare(tell, box, reference=node.base, requirements=("humanize==4.8.0",)).image
+
+    first = threading.Thread(target=prepare, args=("1-1", tell_first))
+    first.start()
+    assert installs.wait(SECONDS)
+    prepare("2-1", tell_second)
+    first.join()
+    assert waits.is_set()
+    assert images["1-1"] == images["2-1"]
 
 
 def test_a_stop_ends_a_build_at_once(node: Node, endless: tuple[str, threading.Event]) -> None:
