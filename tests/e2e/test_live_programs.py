@@ -81,7 +81,8 @@ def run(platform: Any, tmp_path: Path) -> Any:
 
     def start(arguments: str = "") -> str:
         words = ["-a", arguments] if arguments else []
-        name: str = platform.json("run", *words, cwd=tmp_path)["name"]
+        # One that fails at once is told by `run` itself, and its exit code says so.
+        name: str = platform.json("run", *words, cwd=tmp_path, check=False)["name"]
         return name
 
     return start
