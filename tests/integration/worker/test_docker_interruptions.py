@@ -169,6 +169,7 @@ def test_a_box_that_was_being_removed_is_removed_by_the_next_worker(docker_site:
     box = begin(docker_site, DEAF, b"here\n")
     docker_site.leave()
     (docker_site.boxes / str(box) / "record.json").unlink()
+    assert docker_site.list_rest() != []
     docker_site.start_worker()
     wait_until(lambda: docker_site.list_rest() == [])
 
