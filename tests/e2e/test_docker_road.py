@@ -37,7 +37,7 @@ def test_a_session_is_trained_and_scored_in_containers(docked: Any) -> None:
     assert "docker" in docked.ctl("status").stdout
 
 
-def test_a_worker_that_is_killed_finds_its_container_again(
+def test_a_worker_that_is_killed_finds_its_container_again_and_leaves_nothing_of_it(
     docked: Any, tmp_path: Path, docker_engine: Any, wait_until: Any
 ) -> None:
     (tmp_path / "main.py").write_text(COUNTS)
@@ -45,16 +45,16 @@ def test_a_worker_that_is_killed_finds_its_container_again(
     wait_until(lambda: "line 30\n" in docked.ctl("logs", name).stdout, lambda: docked.session(name))
     own = {"label": [f"nsml.folder={docked.data / 'worker'}", "nsml.kind=box"]}
     (before,) = docker_engine.containers(filters=own)
+    boxes = docked.data / "worker/containers"
+    assert list(boxes.iterdir())
+    assert str(boxes) in Path("/proc/self/mounts").read_text()
     docked.kill_worker()
     done = docker_engine.exec_create(before["Id"], ["touch", "go"], workdir="/app")
     docker_engine.exec_start(done["Id"])
     assert docker_engine.exec_inspect(done["Id"])["ExitCode"] == 0
     assert docked.wait_for(name)["state"] == "exited"
     assert docked.ctl("logs", name).stdout.splitlines() == [f"line {n}" for n in range(200)]
-
-
-def test_nothing_is_left_of_all_that(docked: Any, wait_until: Any) -> None:
-    """What has ended is told first, and cleaned away then."""
-    folder = docked.data / "worker"
-    wait_until(lambda: not list((folder / "containers").iterdir()))
-    wait_until(lambda: str(folder) not in Path("/proc/self/mounts").read_text())
+    # What has ended is told first, and cleaned away then.
+    wait_until(lambda: not list(boxes.iterdir()))
+    wait_until(lambda: str(boxes) not in Path("/proc/self/mounts").read_text())
+    assert docker_engine.containers(all=True, filters=own) == []

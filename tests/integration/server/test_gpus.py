@@ -117,8 +117,10 @@ def test_a_round_that_finds_nothing_to_end_waits_for_no_write_lock(
     def refuse() -> None:
         raise AssertionError("it writes")
 
-    monkeypatch.setattr(platform.database, "write", refuse)
-    caps.enforce(platform)
+    with monkeypatch.context() as patched:
+        patched.setattr(platform.database, "write", refuse)
+        caps.enforce(platform)
+    assert mina.session("mina/None/1")["state"] == "running"
 
 
 def test_where_an_operator_wants_it_an_idle_session_is_ended_and_told_why(

@@ -163,6 +163,7 @@ def test_a_box_that_cannot_be_removed_yet_is_removed_later(node: Node, monkeypat
     node.server.wait_for_end(BOX)
     node.server.wait_for(lambda: len(tried) == 2)
     node.wait_until_clean()
+    assert tried == [node.box, node.box]
 
 
 def test_a_box_whose_disk_is_lost_is_told_and_removed(node: Node) -> None:
@@ -171,7 +172,7 @@ def test_a_box_whose_disk_is_lost_is_told_and_removed(node: Node) -> None:
     facts = {"cause": "", "detail": "", "status": "0", "wall_seconds": "1", "cpu_seconds": "1", "peak_memory": "1"}
     write_fields(str(node.box.folder / EXIT), facts.items())
     node.agent.start()
-    node.server.wait_for_end(BOX)
+    assert node.server.wait_for_end(BOX).reason is EndReason.EXITED
     node.wait_until_clean()
 
 
